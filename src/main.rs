@@ -1,2 +1,85 @@
-//! x
-fn main() {}
+//! The program: arguments, settings, bind, run, exit code.
+
+mod cli;
+mod log;
+mod signals;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use cli::{Cli, Command};
+use wssgate::config::Config;
+use wssgate::demo;
+use wssgate::server::{Outcome, Server, raise_open_files};
+
+/// Start-up or run-time failure, or a drain that ran out of time.
+const FAILURE: u8 = 1;
+
+/// Usage or configuration error; clap's own code.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if cli.command.is_none() && cli.serve.is_empty() && std::env::args_os().len() == 1 {
+        eprint!("{}", cli::short_help());
+        return ExitCode::from(USAGE);
+    }
+    log::start(&cli.log);
+    let ran = match cli.command {
+        Some(Command::Demo { listen }) => start(demo(listen)),
+        None => match cli.serve.into_config() {
+            Ok(config) => start(serve(config)),
+            Err(missing) => {
+                eprintln!("wssgate: {missing}");
+                return ExitCode::from(USAGE);
+            }
+        },
+    };
+    match ran {
+        Ok(Outcome::Drained) => ExitCode::SUCCESS,
+        Ok(Outcome::Cut) => ExitCode::from(FAILURE),
+        Err(error) => {
+            eprintln!("wssgate: {error:#}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+fn start(program: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    let outcome = runtime.block_on(program);
+    // What a name server has not answered yet is not waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(config: Config) -> anyhow::Result<Outcome> {
+    let stops = signals::listen()?;
+    let upstreams: Vec<String> = config.upstreams.iter().map(ToString::to_string).collect();
+    let server = Server::bind(config, raise_open_files())?;
+    for address in server.addresses() {
+        tracing::info!(listener = address, upstream = upstreams.join(","), "listening");
+    }
+    server.run(stops).await
+}
+
+async fn demo(listen: Vec<wssgate::addr::Listen>) -> anyhow::Result<Outcome> {
+    let stops = signals::listen()?;
+    let upstream = demo::Upstream::bind().await?;
+    let config = cli::demo_config(listen, upstream.local_addr());
+    let server = Server::bind(config, raise_open_files())?;
+    for address in server.addresses() {
+        let port = address.rsplit(':').next().unwrap_or_default();
+        eprintln!(
+            "\n  open https://localhost:{port}/ (the certificate is self-signed; Ctrl-C ends)\n"
+        );
+    }
+    tokio::select! {
+        outcome = server.run(stops) => outcome,
+        () = upstream.run() => anyhow::bail!("the demo's upstream ended"),
+    }
+}

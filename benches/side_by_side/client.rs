@@ -1,0 +1,167 @@
+//! The client side: TLS as a browser offers it, the upgrade by a raw request head, then the bare stream. Used for every
+//! load and for the probe that tells what a proxy has negotiated.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, DEFAULT_VERSIONS, HandshakeKind, RootCertStore};
+
+use crate::certificate;
+use crate::frame;
+
+/// How long a proxy may take to answer, or to close a connection that the client has closed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a client does with session tickets.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Tickets {
+    /// Every handshake is a full one. Tickets are still offered and sent, as to a browser that comes the first time.
+    Forget,
+    /// The next handshake resumes the session.
+    Keep,
+}
+
+/// One client of one proxy, with its own memory of sessions.
+pub(crate) struct Client {
+    connector: TlsConnector,
+    address: SocketAddr,
+}
+
+/// An open WebSocket.
+pub(crate) struct Tunnel {
+    stream: TlsStream<TcpStream>,
+}
+
+impl Client {
+    /// A client of the proxy at 127.0.0.1:`port` that trusts `root`.
+    pub(crate) fn new(port: u16, root: &CertificateDer<'static>, tickets: Tickets) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(root.clone())?;
+        let mut config = ClientConfig::builder_with_provider(Arc::new(browser_like()))
+            .with_protocol_versions(DEFAULT_VERSIONS)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.resumption = match tickets {
+            Tickets::Forget => Resumption::disabled(),
+            Tickets::Keep => Resumption::in_memory_sessions(8),
+        };
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+        })
+    }
+
+    /// Connects, shakes hands and upgrades; the 101 has been read when this returns.
+    pub(crate) async fn open(&self, path: &str) -> Result<Tunnel> {
+        tokio::time::timeout(PATIENCE, self.open_slowly(path))
+            .await
+            .context("open a tunnel: no answer")?
+    }
+
+    async fn open_slowly(&self, path: &str) -> Result<Tunnel> {
+        let tcp = TcpStream::connect(self.address).await.context("connect")?;
+        tcp.set_nodelay(true)?;
+        let name = ServerName::try_from(certificate::NAME)?;
+        let mut stream = self.connector.connect(name, tcp).await.context("shake hands")?;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            certificate::NAME
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut head = Vec::with_capacity(1024);
+        // What follows the head at once (from `/source`) is of no use to anybody.
+        while memchr::memmem::find(&head, b"\r\n\r\n").is_none() {
+            let count = stream.read_buf(&mut head).await.context("read the answer")?;
+            ensure!(count > 0, "closed before the whole answer");
+        }
+        let accepted = memchr::memmem::find(&head, b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=").is_some();
+        ensure!(
+            head.starts_with(b"HTTP/1.1 101 ") && accepted,
+            "upgrade refused: {}",
+            String::from_utf8_lossy(&head)
+        );
+        Ok(Tunnel { stream })
+    }
+}
+
+impl Tunnel {
+    /// Sends one small message and waits for its echo.
+    pub(crate) async fn echo(&mut self, message: &[u8]) -> Result<()> {
+        let mut answer = [0; frame::ECHO_BYTES + 2];
+        self.stream.write_all(message).await?;
+        self.stream.read_exact(&mut answer).await?;
+        ensure!(answer[..2] == [0x82, frame::ECHO_BYTES as u8], "not the echo of what was sent");
+        Ok(())
+    }
+
+    /// Reads what there is; an end is an error.
+    pub(crate) async fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let count = self.stream.read(buffer).await?;
+        ensure!(count > 0, "closed by the proxy");
+        Ok(count)
+    }
+
+    /// Sends all of it.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.stream.write_all(bytes).await?)
+    }
+
+    /// Ends the connection politely (close_notify, FIN) and waits until the proxy has ended it too.
+    pub(crate) async fn close(mut self) -> Result<()> {
+        let ended = async {
+            let mut rest = [0; 1024];
+            // A reset says "closed" just as well.
+            self.stream.shutdown().await.ok();
+            while self.stream.read(&mut rest).await.is_ok_and(|count| count > 0) {}
+        };
+        tokio::time::timeout(PATIENCE, ended).await.context("the proxy did not close")
+    }
+
+    /// Whether the session was resumed; a handshake that took an extra round trip is an error, as it would compare
+    /// unlike things.
+    pub(crate) fn is_resumed(&self) -> Result<bool> {
+        match self.stream.get_ref().1.handshake_kind() {
+            Some(HandshakeKind::Full) => Ok(false),
+            Some(HandshakeKind::Resumed) => Ok(true),
+            other => anyhow::bail!("unexpected kind of handshake: {other:?}"),
+        }
+    }
+
+    /// What was negotiated: version, cipher suite, key exchange.
+    pub(crate) fn negotiated(&self) -> String {
+        let tls = self.stream.get_ref().1;
+        let version = tls.protocol_version().and_then(|version| version.as_str());
+        let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        let group = tls.negotiated_key_exchange_group().and_then(|group| group.name().as_str());
+        [version, suite, group].map(|part| part.unwrap_or("?")).join(" ")
+    }
+}
+
+/// What browsers offer, in their order: AES-128-GCM and X25519 first, then the others that rustls has.
+fn browser_like() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        ],
+        kx_groups: vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
+        ..aws_lc_rs::default_provider()
+    }
+}

@@ -1,0 +1,149 @@
+//! The loads: what the clients do while the proxy's CPU time is being counted. Every load is a set of tasks that count
+//! what they have got done; they run until dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Result, ensure};
+use tokio::task::JoinSet;
+
+use crate::certificate::Files;
+use crate::client::{Client, Tickets, Tunnel};
+use crate::frame;
+use crate::proxy::Proxy;
+
+const ECHO_TUNNELS: usize = 64;
+const BULK_TUNNELS: usize = 4;
+const CONNECTING_CLIENTS: usize = 16;
+
+/// A kind of load.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Load {
+    /// 64 tunnels, each sending one message of 125 bytes after the other, waiting for each echo. Counts echoes.
+    Echo,
+    /// The upstream sends as fast as 4 tunnels take it. Counts bytes.
+    ToClient,
+    /// The clients send as fast as 4 tunnels take it. Counts bytes.
+    ToUpstream,
+    /// 16 clients connect, upgrade and close, over and over. Counts connections.
+    Connect(Tickets),
+}
+
+/// A load under way.
+pub(crate) struct Running {
+    tasks: JoinSet<Result<()>>,
+    done: Arc<AtomicU64>,
+}
+
+impl Load {
+    /// Starts the load on `proxy`.
+    pub(crate) fn start(self, proxy: &Proxy, files: &Files) -> Result<Running> {
+        let mut tasks = JoinSet::new();
+        let done = match self {
+            // What a client has written may still be on its way: what has arrived counts.
+            Self::ToUpstream => Arc::clone(&proxy.origin.sunk),
+            _ => Arc::new(AtomicU64::new(0)),
+        };
+        for _ in 0..self.clients() {
+            let tickets = match self {
+                Self::Connect(tickets) => tickets,
+                _ => Tickets::Forget,
+            };
+            let client = Client::new(proxy.port, &files.root, tickets)?;
+            tasks.spawn(self.work(client, Arc::clone(&done)));
+        }
+        Ok(Running { tasks, done })
+    }
+
+    fn clients(self) -> usize {
+        match self {
+            Self::Echo => ECHO_TUNNELS,
+            Self::ToClient | Self::ToUpstream => BULK_TUNNELS,
+            Self::Connect(_) => CONNECTING_CLIENTS,
+        }
+    }
+
+    async fn work(self, client: Client, done: Arc<AtomicU64>) -> Result<()> {
+        match self {
+            Self::Echo => echo(client.open("/echo").await?, &done).await,
+            Self::ToClient => receive(client.open("/source").await?, &done).await,
+            Self::ToUpstream => send(client.open("/sink").await?).await,
+            Self::Connect(tickets) => connect(&client, tickets, &done).await,
+        }
+    }
+}
+
+impl Running {
+    /// What has been got done so far; the error of a task that has failed.
+    pub(crate) fn done(&mut self) -> Result<u64> {
+        if let Some(ended) = self.tasks.try_join_next() {
+            ended??;
+        }
+        Ok(self.done.load(Ordering::Relaxed))
+    }
+}
+
+/// Opens `count` tunnels, each of which echoes one message, and returns them.
+pub(crate) async fn open_idle(proxy: &Proxy, files: &Files, count: usize) -> Result<Vec<Tunnel>> {
+    let mut tasks = JoinSet::new();
+    for worker in 0..CONNECTING_CLIENTS {
+        let client = Client::new(proxy.port, &files.root, Tickets::Forget)?;
+        let share = (worker..count).step_by(CONNECTING_CLIENTS).len();
+        tasks.spawn(async move {
+            let message = frame::from_client(&[0x5a; frame::ECHO_BYTES]);
+            let mut tunnels = Vec::with_capacity(share);
+            for _ in 0..share {
+                let mut tunnel = client.open("/echo").await?;
+                tunnel.echo(&message).await?;
+                tunnels.push(tunnel);
+            }
+            anyhow::Ok(tunnels)
+        });
+    }
+    let mut tunnels = Vec::with_capacity(count);
+    while let Some(opened) = tasks.join_next().await {
+        tunnels.append(&mut opened??);
+    }
+    Ok(tunnels)
+}
+
+async fn echo(mut tunnel: Tunnel, done: &AtomicU64) -> Result<()> {
+    let message = frame::from_client(&[0x5a; frame::ECHO_BYTES]);
+    loop {
+        tunnel.echo(&message).await?;
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn receive(mut tunnel: Tunnel, done: &AtomicU64) -> Result<()> {
+    let mut buffer = vec![0; frame::BULK_BYTES];
+    loop {
+        let count = tunnel.read(&mut buffer).await?;
+        done.fetch_add(count as u64, Ordering::Relaxed);
+    }
+}
+
+async fn send(mut tunnel: Tunnel) -> Result<()> {
+    let message = frame::from_client(&[0x5a; frame::BULK_BYTES]);
+    loop {
+        tunnel.write(&message).await?;
+    }
+}
+
+async fn connect(client: &Client, tickets: Tickets, done: &AtomicU64) -> Result<()> {
+    if tickets == Tickets::Keep {
+        // The first ticket has to come from somewhere; this falls into the warm-up.
+        client.open("/echo").await?.close().await?;
+    }
+    loop {
+        let tunnel = client.open("/echo").await?;
+        let expected = tickets == Tickets::Keep;
+        ensure!(
+            tunnel.is_resumed()? == expected,
+            "handshake resumed: {}, expected: {expected}",
+            !expected
+        );
+        tunnel.close().await?;
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,217 @@
+//! The exchange with an upstream: the head and the body one way, the answer the other, and the gate.
+//!
+//! For a WebSocket request nothing behind the head leaves here before the upstream's 101 was judged; if
+//! it refuses, nothing ever does.
+
+use std::future::pending;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, split};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use super::failure::{Failure, Stage};
+use super::record::Record;
+use super::{Client, Shared};
+use crate::http::body::{Decoder, Framing, Trailers};
+use crate::http::request::{Kind, Request};
+use crate::http::{Refusal, response};
+use crate::meter::Meter;
+use crate::net::Stream;
+use crate::relay;
+
+/// How often the clocks are looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How an exchange went.
+pub(super) enum Outcome {
+    /// 101, the right one, and sent on: the tunnel may begin with these bytes of the upstream's.
+    Switched(Vec<u8>),
+    /// The answer was relayed to its end.
+    Answered,
+}
+
+/// One request on its way.
+pub(super) struct Exchange<'a> {
+    pub(super) request: &'a Request<'a>,
+    /// What the client sent behind its head.
+    pub(super) behind: &'a [u8],
+    /// The head that the upstream gets.
+    pub(super) head: Vec<u8>,
+    pub(super) shared: &'a Shared,
+    pub(super) meter: &'a Meter,
+}
+
+/// What one direction has to know of the other.
+#[derive(Default)]
+struct Progress {
+    /// The answer's head is on its way to the client: no other can be sent.
+    answering: AtomicBool,
+    /// The gate stays shut.
+    refused: Notify,
+    /// The request's body was sent on whole.
+    uploaded: AtomicBool,
+    /// The client has ended its side.
+    client_ended: AtomicBool,
+}
+
+impl Exchange<'_> {
+    /// Runs it to its outcome. The streams are not closed.
+    pub(super) async fn run(
+        mut self,
+        client: &mut Client,
+        upstream: &mut Stream,
+        record: &mut Record,
+    ) -> Result<Outcome, Failure> {
+        let framing = match self.request.kind {
+            Kind::WebSocket { .. } => Framing::None,
+            Kind::Plain { body } => body,
+        };
+        let mut body = Decoder::new(framing, Trailers::Drop);
+        let head_bytes = self.head.len();
+        let malformed = |error: crate::http::body::Error| Refusal::new(400, error.0);
+        body.decode(self.behind, &mut self.head)
+            .map_err(|error| Failure::refused(Stage::Body, malformed(error)))?;
+        let progress = Progress::default();
+        self.send(upstream, &progress).await?;
+        progress.uploaded.store(body.is_done(), Relaxed);
+        self.meter.add_to_upstream(self.head.len() - head_bytes);
+
+        let (mut client_read, mut client_write) = split(client);
+        let (mut upstream_read, mut upstream_write) = split(upstream);
+        let mut download =
+            pin!(self.download(&mut upstream_read, &mut client_write, record, &progress));
+        let mut upload = pin!(self.upload(&mut client_read, &mut upstream_write, body, &progress));
+        let result = tokio::select! {
+            biased;
+            result = &mut download => result,
+            failure = &mut upload => Err(failure),
+            failure = self.watch(&progress) => Err(failure),
+        };
+        match progress.answering.load(Relaxed) {
+            true => result.map_err(Failure::unanswered),
+            false => result,
+        }
+    }
+
+    /// The head, and what is known of the body, in one write.
+    async fn send(&self, upstream: &mut Stream, progress: &Progress) -> Result<(), Failure> {
+        self.meter.touch();
+        // If this takes too long it is not the client who keeps us waiting.
+        progress.uploaded.store(true, Relaxed);
+        tokio::select! {
+            biased;
+            sent = upstream.write_all(&self.head) => sent.map_err(|error| {
+                let refusal = Refusal::new(502, "upstream connection failed");
+                Failure::upstream(Stage::Gate, refusal, Some(&error))
+            }),
+            failure = self.watch(progress) => Err(failure),
+        }
+    }
+
+    /// The answer: its head through the gate, its body to the end.
+    async fn download<U, C>(
+        &self,
+        upstream: &mut U,
+        client: &mut C,
+        record: &mut Record,
+        progress: &Progress,
+    ) -> Result<Outcome, Failure>
+    where
+        U: AsyncRead + Unpin,
+        C: AsyncWrite + Unpin,
+    {
+        let mut buf = Vec::new();
+        let limit = self.shared.max_head_bytes;
+        let length = relay::head(upstream, client, self.request, &mut buf, limit)
+            .await
+            .map_err(|error| Failure::relay(Stage::Gate, error))?;
+        let shut = |refusal| Failure::upstream(Stage::Gate, refusal, None);
+        let response = response::parse(&buf[..length]).map_err(shut)?;
+        if response.status == 101 {
+            let Kind::WebSocket { key } = self.request.kind else {
+                return Err(shut(Refusal::new(502, "101 without being asked")));
+            };
+            response.accepts(key).map_err(shut)?;
+            progress.answering.store(true, Relaxed);
+            record.answered(101);
+            let mut head = Vec::with_capacity(length);
+            response.rewrite("Upgrade", &mut head);
+            relay::write_now(client, &head)
+                .await
+                .map_err(|error| Failure::client(Stage::Response, error.to_string()))?;
+            return Ok(Outcome::Switched(buf.split_off(length)));
+        }
+        let framing = response.framing(self.request.method).map_err(shut)?;
+        let body = Decoder::new(framing, Trailers::Keep);
+        progress.answering.store(true, Relaxed);
+        progress.refused.notify_one();
+        self.meter.touch();
+        record.answered(response.status);
+        relay::answer(upstream, client, &response, body, (&buf[length..], self.meter))
+            .await
+            .map_err(|error| Failure::relay(Stage::Response, error))?;
+        Ok(Outcome::Answered)
+    }
+
+    /// The rest of the body; then only the client's end is waited for. Returns only to end it all.
+    async fn upload<C, U>(
+        &self,
+        client: &mut C,
+        upstream: &mut U,
+        mut body: Decoder,
+        progress: &Progress,
+    ) -> Failure
+    where
+        C: AsyncRead + Unpin,
+        U: AsyncWrite + Unpin,
+    {
+        if let Err(error) = relay::body(client, upstream, &mut body, self.meter).await {
+            return Failure::relay(Stage::Body, error);
+        }
+        progress.uploaded.store(true, Relaxed);
+        self.meter.touch();
+        if self.request.is_websocket() {
+            progress.refused.notified().await;
+        }
+        if let Err(error) = relay::client_end(client).await {
+            return Failure::client(Stage::Response, error.to_string());
+        }
+        progress.client_ended.store(true, Relaxed);
+        self.meter.touch();
+        pending().await
+    }
+
+    /// Returns when one side has kept the other waiting for too long.
+    async fn watch(&self, progress: &Progress) -> Failure {
+        loop {
+            let quiet = Instant::now().saturating_duration_since(self.meter.moved_at());
+            let over = |limit: Option<Duration>| limit.is_some_and(|limit| quiet >= limit);
+            let timeouts = &self.shared.timeouts;
+            let head_timeout =
+                if self.request.is_websocket() { timeouts.upgrade } else { timeouts.response };
+            if progress.answering.load(Relaxed) {
+                if over(timeouts.idle) {
+                    return Failure::client(Stage::Response, "idle timeout");
+                }
+                if progress.client_ended.load(Relaxed) && over(timeouts.half_close) {
+                    return Failure::client(Stage::Response, "half-close timeout");
+                }
+            } else if over(Some(head_timeout)) {
+                return match progress.uploaded.load(Relaxed) {
+                    true => {
+                        let refusal = Refusal::new(504, "upstream did not answer in time");
+                        Failure::upstream(Stage::Gate, refusal, None)
+                    }
+                    false => {
+                        let refusal = Refusal::new(408, "request body not complete in time");
+                        Failure::refused(Stage::Body, refusal)
+                    }
+                };
+            }
+            sleep(TICK).await;
+        }
+    }
+}

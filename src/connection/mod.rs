@@ -1,0 +1,151 @@
+//! The life of one connection, from accept to its one log line.
+//!
+//! [`run`] is the list of stages, each in a module of its own. Set-up, which ends with the request head's
+//! last byte, stops when a drain begins; what comes after it runs on until it is cut.
+//!
+//! There is no tracing span around a connection: a span is kept in memory for as long as it is open,
+//! and a tunnel rests for hours. The [`record`] carries the fields of its lines instead.
+
+mod exchange;
+mod failure;
+mod record;
+mod request;
+mod set_up;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
+
+use crate::config::{Forwarding, Timeouts};
+use crate::drain::Watch;
+use crate::meter::Meter;
+use crate::metrics::Metrics;
+use crate::net::{Prefixed, Stream};
+use crate::tunnel::{self, Limits, Reason};
+use crate::upstream::Pool;
+use failure::{Failure, Stage};
+use record::Record;
+use request::Served;
+
+/// How long the reader of a last answer may take to end his side.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Share of a tunnel's greatest age by which it may end earlier, so that those opened together do not
+/// end together.
+const LIFETIME_JITTER: f64 = 0.1;
+
+/// The TLS side of a connection.
+type Client = TlsStream<Prefixed<Stream>>;
+
+/// What all connections of a server share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The TLS settings.
+    pub tls: Arc<ServerConfig>,
+    /// Where requests go.
+    pub pool: Pool,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// Bytes of a head.
+    pub max_head_bytes: usize,
+    /// What upstreams are told.
+    pub forwarding: Forwarding,
+    /// Whether the query is logged.
+    pub log_query: bool,
+    /// Places for handshakes.
+    pub handshakes: Semaphore,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// A connection as the accept loop hands it over.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its number, from 1.
+    pub id: u64,
+    /// The socket.
+    pub stream: Stream,
+    /// The client's address; none over a unix socket.
+    pub client: Option<SocketAddr>,
+    /// The listener's address.
+    pub listener: Arc<str>,
+    /// The listener's port; none of a unix socket.
+    pub port: Option<u16>,
+}
+
+/// Serves one connection until it is closed.
+pub async fn run(accepted: Accepted, shared: Arc<Shared>, mut watch: Watch) {
+    let mut record = Record::new(&accepted);
+    let meter = Meter::default();
+    // Boxed, so that a resting tunnel does not keep room for what came before it.
+    let set_up = Box::pin(set_up::run(accepted.stream, &shared, &mut record));
+    let ready = tokio::select! {
+        biased;
+        ready = set_up => ready,
+        () = watch.stopping() => Err(Failure::drain(Stage::Head)),
+    };
+    let served = match ready {
+        Ok(ready) => {
+            let serving = Box::pin(request::serve(ready, &shared, &mut record, &meter));
+            tokio::select! {
+                biased;
+                served = serving => served,
+                () = watch.clone().cut(fastrand::f64()) => {
+                    shared.metrics.cut.increment();
+                    Err(Failure::drain(Stage::Response))
+                }
+            }
+        }
+        Err(failure) => Err(failure),
+    };
+    match served {
+        Ok(Served::Tunnel(streams)) => tunnel(*streams, &shared, &record, &meter, watch).await,
+        Ok(Served::Answered) => record.request_served(&shared.metrics, &meter),
+        Err(failure) => record.failed(&failure, &shared.metrics, &meter),
+    }
+}
+
+async fn tunnel(
+    (mut client, mut upstream): (Prefixed<Client>, Prefixed<Stream>),
+    shared: &Shared,
+    record: &Record,
+    meter: &Meter,
+    watch: Watch,
+) {
+    let _open = shared.metrics.tunnels_open.hold();
+    record.tunnel_opened(&shared.metrics);
+    let jitter = 1.0 - LIFETIME_JITTER * fastrand::f64();
+    let limits = Limits {
+        idle_timeout: shared.timeouts.idle,
+        half_close_timeout: shared.timeouts.half_close,
+        lifetime: shared.timeouts.max_lifetime.map(|lifetime| lifetime.mul_f64(jitter)),
+    };
+    let cut = watch.cut(fastrand::f64());
+    let end = tunnel::run(&mut client, &mut upstream, &limits, meter, cut).await;
+    if end.reason == Reason::Drain {
+        shared.metrics.cut.increment();
+    }
+    record.tunnel_closed(end, &shared.metrics, meter);
+}
+
+/// Sends a last answer so that it arrives even if the client is still sending: closing a socket with
+/// unread bytes would reset it, and a reset can overtake the answer.
+async fn send_last<S: AsyncRead + AsyncWrite + Unpin>(client: &mut S, answer: &[u8]) {
+    let deadline = Instant::now() + LINGER_TIMEOUT;
+    let send = async {
+        client.write_all(answer).await?;
+        client.shutdown().await
+    };
+    if matches!(timeout(LINGER_TIMEOUT, send).await, Ok(Ok(()))) {
+        let mut scratch = [0; 2048];
+        let read_off =
+            async { while !matches!(client.read(&mut scratch).await, Ok(0) | Err(_)) {} };
+        let _ = tokio::time::timeout_at(deadline, read_off).await;
+    }
+}

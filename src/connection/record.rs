@@ -1,0 +1,180 @@
+//! What is known of one connection, and the log lines made of it.
+//!
+//! A line each when a tunnel opens and closes, for a plain request, and for what failed before. Never a
+//! cookie, an authorization header or a key; the query only when asked for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Accepted;
+use super::failure::{Failure, Stage};
+use crate::http::request::Request;
+use crate::meter::Meter;
+use crate::metrics::Metrics;
+use crate::net::Target;
+use crate::tls::Session;
+use crate::tunnel::{End, Party, Reason};
+
+/// The fields of one connection's lines, as far as they are known yet.
+#[derive(Debug)]
+pub(super) struct Record {
+    accepted_at: Instant,
+    id: u64,
+    listener: Arc<str>,
+    pub(super) client: Option<SocketAddr>,
+    pub(super) port: Option<u16>,
+    session: Option<Session>,
+    method: Option<Box<str>>,
+    host: Option<Box<str>>,
+    path: Option<Box<str>>,
+    status: Option<u16>,
+    upstream: Option<Target>,
+    setup_ms: u64,
+}
+
+/// One line: the fields that every line has, those given, the message.
+macro_rules! line {
+    ($level:ident, $record:expr, $message:literal, $($field:ident = $value:expr),* $(,)?) => {
+        tracing::$level!(
+            id = $record.id,
+            listener = %$record.listener,
+            client = $record.client.map(tracing::field::display),
+            server_name = $record.session.as_ref().and_then(|s| s.server_name.as_deref()),
+            tls_version = $record.session.as_ref().map(|s| s.version),
+            cipher = $record.session.as_ref().map(|s| s.cipher.as_str()),
+            resumed = $record.session.as_ref().map(|s| s.resumed),
+            method = $record.method.as_deref(),
+            host = $record.host.as_deref(),
+            path = $record.path.as_deref(),
+            status = $record.status,
+            upstream = $record.upstream.as_ref().map(tracing::field::display),
+            $($field = $value,)*
+            $message
+        )
+    };
+}
+
+impl Record {
+    pub(super) fn new(accepted: &Accepted) -> Self {
+        Self {
+            accepted_at: Instant::now(),
+            id: accepted.id,
+            listener: Arc::clone(&accepted.listener),
+            client: accepted.client,
+            port: accepted.port,
+            session: None,
+            method: None,
+            host: None,
+            path: None,
+            status: None,
+            upstream: None,
+            setup_ms: 0,
+        }
+    }
+
+    /// When the connection was accepted: all of set-up counts from here.
+    pub(super) fn accepted_at(&self) -> Instant {
+        self.accepted_at
+    }
+
+    pub(super) fn handshaken(&mut self, session: Session) {
+        self.session = Some(session);
+    }
+
+    pub(super) fn requested(&mut self, request: &Request<'_>, log_query: bool) {
+        let path = if log_query { &request.target } else { request.path() };
+        self.method = Some(request.method.into());
+        self.host = request.host.map(Into::into);
+        self.path = Some(path.into());
+    }
+
+    pub(super) fn connected(&mut self, upstream: Target) {
+        self.upstream = Some(upstream);
+    }
+
+    /// The status that the client gets; set-up is over.
+    pub(super) fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+        self.setup_ms = self.duration_ms();
+    }
+
+    pub(super) fn tunnel_opened(&self, metrics: &Metrics) {
+        metrics.tunnels_opened.increment();
+        line!(info, self, "tunnel opened", setup_ms = self.setup_ms);
+    }
+
+    pub(super) fn tunnel_closed(&self, end: End, metrics: &Metrics, meter: &Meter) {
+        self.count(metrics, meter);
+        line!(
+            info,
+            self,
+            "tunnel closed",
+            to_upstream_bytes = meter.to_upstream(),
+            to_client_bytes = meter.to_client(),
+            setup_ms = self.setup_ms,
+            duration_ms = self.duration_ms(),
+            closed_by = end.closed_by.as_str(),
+            reason = end.reason.as_str(),
+        );
+    }
+
+    pub(super) fn request_served(&self, metrics: &Metrics, meter: &Meter) {
+        metrics.requests.increment();
+        self.count(metrics, meter);
+        line!(
+            info,
+            self,
+            "request",
+            to_upstream_bytes = meter.to_upstream(),
+            to_client_bytes = meter.to_client(),
+            setup_ms = self.setup_ms,
+            duration_ms = self.duration_ms(),
+            closed_by = Party::Wssgate.as_str(),
+            reason = Reason::Closed.as_str(),
+        );
+    }
+
+    /// Counts and logs what ended before it was served; a probe is only counted.
+    pub(super) fn failed(&mut self, failure: &Failure, metrics: &Metrics, meter: &Meter) {
+        if failure.stage == Stage::FirstByte {
+            metrics.probes.increment();
+            return;
+        }
+        metrics.failed.increment();
+        self.count(metrics, meter);
+        if let Some(answer) = failure.answer {
+            self.answered(answer.status);
+        }
+        macro_rules! failed {
+            ($level:ident) => {
+                line!(
+                    $level,
+                    self,
+                    "connection failed",
+                    to_upstream_bytes = meter.to_upstream(),
+                    to_client_bytes = meter.to_client(),
+                    duration_ms = self.duration_ms(),
+                    stage = failure.stage.as_str(),
+                    closed_by = failure.side.as_str(),
+                    reason = failure.reason.as_ref(),
+                )
+            };
+        }
+        match failure.side {
+            Party::Client => failed!(debug),
+            Party::Upstream => failed!(warn),
+            Party::Wssgate => failed!(info),
+        }
+    }
+
+    fn count(&self, metrics: &Metrics, meter: &Meter) {
+        metrics.to_upstream_bytes.add(meter.to_upstream());
+        metrics.to_client_bytes.add(meter.to_client());
+    }
+
+    fn duration_ms(&self) -> u64 {
+        u64::try_from(self.accepted_at.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,154 @@
+//! Set-up: from accept to the request head's last byte, in one budget of time.
+
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::time::{Instant, timeout_at};
+
+use super::failure::{Failure, Stage};
+use super::record::Record;
+use super::{Client, Shared, send_last};
+use crate::http::{Refusal, answer, head, request};
+use crate::net::{Prefixed, Stream};
+use crate::tls;
+
+/// Bytes read before it is known whether the client speaks TLS; a ClientHello mostly fits.
+const FIRST_READ_BYTES: usize = 1024;
+
+/// How long a handshake keeps its place among those under way. One that takes longer waits for its
+/// client and costs nothing meanwhile, and stalled clients must not keep out the others.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A client whose request head is whole: the first `head_bytes` of `buf`; more may stand behind.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) client: Client,
+    pub(super) buf: Vec<u8>,
+    pub(super) head_bytes: usize,
+}
+
+/// Takes a client through its handshake and reads its head. Refusals are answered here.
+pub(super) async fn run(
+    mut stream: Stream,
+    shared: &Shared,
+    record: &mut Record,
+) -> Result<Ready, Failure> {
+    let deadline = record.accepted_at() + shared.timeouts.setup;
+    let first = read_first(&mut stream, deadline).await?;
+    let mut stream = Prefixed::new(first.clone(), stream);
+    if speaks_http(&first) {
+        return Err(redirect(&mut stream, deadline, shared.max_head_bytes, record).await);
+    }
+    drop(first);
+    let mut client = handshake(stream, deadline, shared, record).await?;
+    let mut buf = Vec::new();
+    match read_head(&mut client, &mut buf, deadline, shared.max_head_bytes).await {
+        Ok(head_bytes) => Ok(Ready { client, buf, head_bytes }),
+        Err(failure) => {
+            if let Some(refusal) = failure.answer {
+                let answer = answer::text(refusal.status, refusal.reason, false);
+                send_last(&mut client, &answer).await;
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn read_first(stream: &mut Stream, deadline: Instant) -> Result<Vec<u8>, Failure> {
+    let mut first = Vec::with_capacity(FIRST_READ_BYTES);
+    match timeout_at(deadline, stream.read_buf(&mut first)).await {
+        Ok(Ok(1..)) => Ok(first),
+        Ok(Ok(0)) => Err(Failure::client(Stage::FirstByte, "closed without a byte")),
+        Ok(Err(error)) => Err(Failure::client(Stage::FirstByte, error.to_string())),
+        Err(_) => Err(Failure::client(Stage::FirstByte, "no byte within the setup timeout")),
+    }
+}
+
+/// A method begins with a capital letter, and no TLS record does (RFC 8446, 5.1).
+fn speaks_http(first: &[u8]) -> bool {
+    first.first().is_some_and(u8::is_ascii_uppercase)
+}
+
+/// Answers plain HTTP on the TLS port, in plain HTTP: the same URL, with https.
+async fn redirect(
+    stream: &mut Prefixed<Stream>,
+    deadline: Instant,
+    limit: usize,
+    record: &mut Record,
+) -> Failure {
+    let mut buf = Vec::new();
+    let refusal = Refusal::new(400, "this port speaks TLS: use https or wss");
+    let failure = match read_head(stream, &mut buf, deadline, limit).await {
+        Ok(length) => match request::parse(&buf[..length]) {
+            Ok(request) => {
+                record.requested(&request, false);
+                match request.host {
+                    Some(host) if request.target.starts_with('/') => {
+                        let location = format!("https://{host}{}", request.target);
+                        send_last(stream, &answer::redirect(&location)).await;
+                        record.answered(308);
+                        return Failure::client(Stage::Head, "plain HTTP on the TLS port");
+                    }
+                    _ => Failure::refused(Stage::Head, refusal),
+                }
+            }
+            Err(_) => Failure::refused(Stage::Head, refusal),
+        },
+        Err(failure) => failure,
+    };
+    if failure.answer.is_some() {
+        send_last(stream, &answer::text(refusal.status, refusal.reason, false)).await;
+    }
+    failure
+}
+
+async fn handshake(
+    stream: Prefixed<Stream>,
+    deadline: Instant,
+    shared: &Shared,
+    record: &mut Record,
+) -> Result<Client, Failure> {
+    let accept = async {
+        let place = shared.handshakes.acquire().await;
+        let mut accept = std::pin::pin!(tls::accept(shared.tls.clone(), stream));
+        tokio::select! {
+            biased;
+            result = &mut accept => return result,
+            () = tokio::time::sleep(PLACE_TIMEOUT) => drop(place),
+        }
+        accept.await
+    };
+    match timeout_at(deadline, accept).await {
+        Ok(Ok((client, session))) => {
+            record.handshaken(session);
+            Ok(client)
+        }
+        Ok(Err(error)) => Err(Failure::client(Stage::Tls, error.to_string())),
+        Err(_) => Err(Failure::client(Stage::Tls, "handshake not done within the setup timeout")),
+    }
+}
+
+async fn read_head<S>(
+    stream: &mut S,
+    buf: &mut Vec<u8>,
+    deadline: Instant,
+    limit: usize,
+) -> Result<usize, Failure>
+where
+    S: tokio::io::AsyncRead + Unpin,
+{
+    match timeout_at(deadline, head::read(stream, buf, limit)).await {
+        Ok(Ok(length)) => Ok(length),
+        Ok(Err(error)) => Err(match request::refuse_unread(&error) {
+            Some(refusal) => Failure::refused(Stage::Head, refusal),
+            None => Failure::client(Stage::Head, "closed before a whole request head"),
+        }),
+        Err(_) if buf.is_empty() => {
+            Err(Failure::client(Stage::Head, "no request within the setup timeout"))
+        }
+        Err(_) => {
+            let refusal = Refusal::new(408, "request head not complete within the setup timeout");
+            Err(Failure::refused(Stage::Head, refusal))
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Stopping: "no more set-ups", "this long for what runs" and "everyone has left", in one watch channel.
+//!
+//! The [`Drain`] is the server's; every connection holds a [`Watch`]. The channel's receivers are the
+//! count of those still here, so that nobody can be forgotten: a task that ends has left.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// The last part of the drain window over which tunnels that are left are closed.
+const SPREAD: f64 = 0.4;
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Running,
+    Draining { from: Instant, until: Instant },
+    Now,
+}
+
+/// The side that stops.
+#[derive(Debug)]
+pub struct Drain(watch::Sender<Phase>);
+
+/// The side that is stopped; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Watch(watch::Receiver<Phase>);
+
+/// A new drain, running, and its first watch.
+pub fn channel() -> (Drain, Watch) {
+    let (sender, receiver) = watch::channel(Phase::Running);
+    (Drain(sender), Watch(receiver))
+}
+
+impl Drain {
+    /// Begins the drain: set-ups end now, tunnels within `window`.
+    pub fn start(&self, window: Duration) {
+        let from = Instant::now();
+        self.0.send_replace(Phase::Draining { from, until: from + window });
+    }
+
+    /// Ends everything at once.
+    pub fn cut(&self) {
+        self.0.send_replace(Phase::Now);
+    }
+
+    /// Waits until the last watch was dropped.
+    pub async fn left(&self) {
+        self.0.closed().await;
+    }
+}
+
+impl Watch {
+    /// Waits for the drain's begin: what is not yet a tunnel stops here. Cancel safe.
+    pub async fn stopping(&mut self) {
+        // An error means that the server is gone, which is a stop as well.
+        let _ = self.0.wait_for(|phase| !matches!(phase, Phase::Running)).await;
+    }
+
+    /// Waits for the moment at which this holder has to close: at a point of the window's last part
+    /// that `share` (0 to 1, drawn by the caller) picks, so that clients do not all come back in the
+    /// same second. Cancel safe.
+    pub async fn cut(mut self, share: f64) {
+        loop {
+            let phase = *self.0.borrow_and_update();
+            let close_at = match phase {
+                Phase::Running => None,
+                Phase::Draining { from, until } => {
+                    Some(until - (until - from).mul_f64(SPREAD * share))
+                }
+                Phase::Now => return,
+            };
+            let changed = self.0.changed();
+            match close_at {
+                None => {
+                    if changed.await.is_err() {
+                        return;
+                    }
+                }
+                Some(instant) => tokio::select! {
+                    changed = changed => if changed.is_err() { return },
+                    () = sleep_until(instant) => return,
+                },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn cuts_are_spread_over_the_last_part_of_the_window() {
+        let (drain, watch) = channel();
+        let start = Instant::now();
+        drain.start(Duration::from_secs(10));
+        watch.clone().cut(0.0).await;
+        assert_eq!(start.elapsed().as_secs(), 10);
+
+        drain.start(Duration::from_secs(10));
+        let start = Instant::now();
+        watch.cut(1.0).await;
+        assert_eq!(start.elapsed().as_secs(), 6);
+        drain.left().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_word_cuts_at_once() {
+        let (drain, mut watch) = channel();
+        drain.start(Duration::from_secs(10));
+        watch.stopping().await;
+        let start = Instant::now();
+        drain.cut();
+        watch.cut(0.0).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,20 @@
+//! Logging: to standard error, as text or as JSON.
+
+use std::io::{IsTerminal as _, stderr};
+
+use crate::cli::{LogArgs, LogFormat};
+
+/// Begins to log. To be called once.
+pub(crate) fn start(args: &LogArgs) {
+    let builder = tracing_subscriber::fmt()
+        .with_writer(stderr)
+        .with_max_level(args.log_level)
+        .with_ansi(stderr().is_terminal())
+        .with_target(false);
+    match args.log_format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => {
+            builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init()
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Counts what passes through one connection in each direction, and remembers when the last byte did.
+//!
+//! Counters outlive the copying that feeds them: what a failed copy moved is not lost.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Bytes in each direction since its making, and the time of the last one.
+#[derive(Debug)]
+pub struct Meter {
+    made: Instant,
+    /// Nanoseconds from `made` to the last byte.
+    moved: AtomicU64,
+    to_upstream: AtomicU64,
+    to_client: AtomicU64,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            made: Instant::now(),
+            moved: AtomicU64::new(0),
+            to_upstream: AtomicU64::new(0),
+            to_client: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Meter {
+    /// Counts bytes that were written to the upstream.
+    pub fn add_to_upstream(&self, bytes: usize) {
+        self.to_upstream.fetch_add(bytes as u64, Relaxed);
+        self.touch();
+    }
+
+    /// Counts bytes that were written to the client.
+    pub fn add_to_client(&self, bytes: usize) {
+        self.to_client.fetch_add(bytes as u64, Relaxed);
+        self.touch();
+    }
+
+    /// Marks this moment as one in which something moved.
+    pub fn touch(&self) {
+        let elapsed = u64::try_from(self.made.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.moved.store(elapsed, Relaxed);
+    }
+
+    /// When the last byte moved; the meter's making, before the first.
+    pub fn moved_at(&self) -> Instant {
+        self.made + Duration::from_nanos(self.moved.load(Relaxed))
+    }
+
+    /// Bytes written to the upstream.
+    pub fn to_upstream(&self) -> u64 {
+        self.to_upstream.load(Relaxed)
+    }
+
+    /// Bytes written to the client.
+    pub fn to_client(&self) -> u64 {
+        self.to_client.load(Relaxed)
+    }
+}

@@ -1,0 +1,212 @@
+//! Listening: sockets are bound (or taken over) first and accept later.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use anyhow::{Context as _, anyhow, bail};
+use listenfd::ListenFd;
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::{Keepalive, Stream};
+use crate::addr::Listen;
+
+/// Connections that wait in the kernel; it takes no more than net.core.somaxconn.
+const BACKLOG: i32 = 4096;
+
+/// A bound socket.
+#[derive(Debug)]
+pub struct Listener {
+    kind: Kind,
+    name: Arc<str>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpListener, u16),
+    Unix { listener: UnixListener, _file: Option<SocketFile> },
+}
+
+impl Listener {
+    /// Binds every socket that `address` stands for: one, or one for each address of a name. Needs a
+    /// tokio runtime. Errors name the address and what to do.
+    pub fn bind(address: &Listen, keepalive: Keepalive) -> anyhow::Result<Vec<Self>> {
+        let tcp = |address: SocketAddr| -> anyhow::Result<Self> {
+            bind_tcp(address)
+                .and_then(|listener| Self::from_tcp(listener, keepalive))
+                .map_err(|error| explain(&error, &address.to_string()))
+        };
+        match address {
+            Listen::Port(port) => Ok(vec![bind_port(*port, &tcp)?]),
+            Listen::Ip(address) => Ok(vec![tcp(*address)?]),
+            Listen::Name(name, port) => {
+                let addresses = (name.as_str(), *port).to_socket_addrs();
+                addresses
+                    .with_context(|| format!("resolve {name} to listen on"))?
+                    .map(tcp)
+                    .collect()
+            }
+            Listen::Unix(path, mode) => Ok(vec![bind_unix(path, *mode)?]),
+            Listen::Fd(name) => take_over(name, keepalive),
+        }
+    }
+
+    /// The address as it is logged, the port that the kernel chose included.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The port; none for a unix socket.
+    pub fn port(&self) -> Option<u16> {
+        match self.kind {
+            Kind::Tcp(_, port) => Some(port),
+            Kind::Unix { .. } => None,
+        }
+    }
+
+    /// Accepts one connection; with it the client's address, when it has one. Cancel safe.
+    pub fn poll_accept(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Stream, Option<SocketAddr>)>> {
+        match &self.kind {
+            Kind::Tcp(listener, _) => {
+                let (stream, address) = ready!(listener.poll_accept(cx))?;
+                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                Poll::Ready(Ok((Stream::Tcp(stream), Some(address))))
+            }
+            Kind::Unix { listener, .. } => {
+                let (stream, _) = ready!(listener.poll_accept(cx))?;
+                Poll::Ready(Ok((Stream::Unix(stream), None)))
+            }
+        }
+    }
+
+    fn from_tcp(listener: std::net::TcpListener, keepalive: Keepalive) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        keepalive.apply(&SockRef::from(&listener))?;
+        let address = listener.local_addr()?;
+        let kind = Kind::Tcp(TcpListener::from_std(listener)?, address.port());
+        Ok(Self { kind, name: address.to_string().into() })
+    }
+}
+
+/// Both families on one socket; IPv4 alone where the kernel has no IPv6, as in some containers.
+fn bind_port(
+    port: u16,
+    tcp: &impl Fn(SocketAddr) -> anyhow::Result<Listener>,
+) -> anyhow::Result<Listener> {
+    if Socket::new(Domain::IPV6, Type::STREAM, None).is_err() {
+        return tcp((Ipv4Addr::UNSPECIFIED, port).into());
+    }
+    tcp((Ipv6Addr::UNSPECIFIED, port).into())
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // A restart must not wait for the last one's connections to leave TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        // Whatever net.ipv6.bindv6only says.
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn explain(error: &io::Error, address: &str) -> anyhow::Error {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "; stop what listens there or choose another --listen",
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need root, CAP_NET_BIND_SERVICE or net.ipv4.ip_unprivileged_port_start"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        _ => "",
+    };
+    anyhow!("listen on {address}: {error}{advice}")
+}
+
+fn bind_unix(path: &Path, mode: Option<u32>) -> anyhow::Result<Listener> {
+    let name = format!("unix:{}", path.display());
+    remove_stale(path)?;
+    let bind = || -> io::Result<Listener> {
+        let listener = UnixListener::bind(path)?;
+        if let Some(mode) = mode {
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+        }
+        let metadata = fs::symlink_metadata(path)?;
+        let file = SocketFile { path: path.to_owned(), id: (metadata.dev(), metadata.ino()) };
+        Ok(Listener {
+            kind: Kind::Unix { listener, _file: Some(file) },
+            name: name.as_str().into(),
+        })
+    };
+    bind().map_err(|error| explain(&error, &name))
+}
+
+/// Removes a socket that nobody listens on any more; whatever else stands there is left alone.
+fn remove_stale(path: &Path) -> anyhow::Result<()> {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
+    if !metadata.file_type().is_socket() {
+        bail!(
+            "listen on unix:{}: a file that is no socket is in the way; remove it",
+            path.display()
+        );
+    }
+    match StdUnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).with_context(|| format!("remove stale socket {}", path.display()))
+        }
+        // Somebody listens: binding fails with the error that says so.
+        _ => Ok(()),
+    }
+}
+
+/// Removes the socket's file at the end, unless another one has taken its place.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    id: (u64, u64),
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let found = fs::symlink_metadata(&self.path).map(|found| (found.dev(), found.ino()));
+        if found.is_ok_and(|id| id == self.id) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Sockets that systemd passed under this name, sd_listen_fds(3).
+fn take_over(name: &str, keepalive: Keepalive) -> anyhow::Result<Vec<Listener>> {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut passed = ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for (index, found) in names.split(':').enumerate() {
+        if found != name {
+            continue;
+        }
+        if let Ok(Some(listener)) = passed.take_tcp_listener(index) {
+            listeners.push(Listener::from_tcp(listener, keepalive)?);
+        } else if let Ok(Some(listener)) = passed.take_unix_listener(index) {
+            listener.set_nonblocking(true)?;
+            let listener = UnixListener::from_std(listener)?;
+            let kind = Kind::Unix { listener, _file: None };
+            listeners.push(Listener { kind, name: format!("fd:{name}").into() });
+        }
+    }
+    if listeners.is_empty() {
+        bail!(
+            "listen on fd:{name}: no socket of that name was passed; see FileDescriptorName= in systemd.socket(5)"
+        );
+    }
+    Ok(listeners)
+}

@@ -1,0 +1,159 @@
+//! All of it: every listener, the accept loop with its limits, and the drain.
+//!
+//! [`Server::bind`] does what can fail and serves nobody yet; [`Server::run`] serves until it is told to
+//! stop and says how that went.
+
+mod accept;
+mod limit;
+
+pub use limit::raise_open_files;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{sleep, timeout};
+
+use crate::config::{Certificate, Config, HANDSHAKES_PER_CORE, Timeouts};
+use crate::connection::Shared;
+use crate::drain;
+use crate::metrics::Metrics;
+use crate::net::{Keepalive, Listener};
+use crate::tls;
+use crate::upstream::Pool;
+use accept::Accepting;
+use limit::PerIp;
+
+/// What may outlast the drain's window: the last goodbyes.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A word to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Let what runs end within the drain timeout.
+    Drain,
+    /// End everything.
+    Now,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything had ended by itself.
+    Drained,
+    /// Some of it had to be cut.
+    Cut,
+}
+
+/// A server that is bound and not yet running.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<Listener>,
+    accepting: Accepting,
+    timeouts: Timeouts,
+}
+
+impl Server {
+    /// Loads the certificate and binds every listener. Needs a tokio runtime.
+    ///
+    /// `open_files` is the limit of descriptors, from which the default for connections follows. Errors
+    /// name the file or the address and what to do.
+    pub fn bind(config: Config, open_files: u64) -> anyhow::Result<Self> {
+        let pair = match &config.certificate {
+            Certificate::Files { chain, key } => tls::load(chain, key)?,
+            Certificate::SelfSigned(names) => {
+                let pair = tls::self_signed(names)?;
+                tracing::info!(
+                    names = names.join(","),
+                    sha256 = pair.fingerprint(),
+                    "serving a self-signed certificate"
+                );
+                pair
+            }
+        };
+        let tls = tls::server_config(pair)?;
+        let keepalive = Keepalive(config.timeouts.keepalive);
+        let mut listeners = Vec::new();
+        for address in &config.listen {
+            listeners.extend(Listener::bind(address, keepalive)?);
+        }
+        let limits = &config.limits;
+        let handshakes = limits.max_handshakes.unwrap_or_else(default_handshakes);
+        let connections =
+            limits.max_connections.unwrap_or_else(|| limit::connections_for(open_files));
+        let shared = Shared {
+            tls,
+            pool: Pool::new(config.upstreams, config.timeouts.connect, keepalive),
+            timeouts: config.timeouts.clone(),
+            max_head_bytes: limits.max_head_bytes,
+            forwarding: config.forwarding,
+            log_query: config.log_query,
+            handshakes: Semaphore::new(handshakes.min(Semaphore::MAX_PERMITS)),
+            metrics: Metrics::default(),
+        };
+        let accepting = Accepting {
+            shared: Arc::new(shared),
+            permits: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
+            per_ip: PerIp::new(limits.max_connections_per_ip),
+        };
+        Ok(Self { listeners, accepting, timeouts: config.timeouts })
+    }
+
+    /// The addresses that are listened on, ports chosen by the kernel included.
+    pub fn addresses(&self) -> Vec<String> {
+        self.listeners.iter().map(|listener| listener.name().to_string()).collect()
+    }
+
+    /// Serves until `stops` says so; its second word, or [`Stop::Now`], ends the drain at once. When
+    /// `stops` is closed the server runs on.
+    pub async fn run(self, mut stops: mpsc::Receiver<Stop>) -> anyhow::Result<Outcome> {
+        let (drain, watch) = drain::channel();
+        let shared = Arc::clone(&self.accepting.shared);
+        let accepting = tokio::spawn(self.accepting.run(self.listeners, watch));
+
+        let mut stop = match stops.recv().await {
+            Some(stop) => stop,
+            None => std::future::pending().await,
+        };
+        let open = shared.metrics.tunnels_open.value();
+        tracing::info!(tunnels_open = open, "draining");
+        if stop == Stop::Drain {
+            stop = tokio::select! {
+                () = sleep(self.timeouts.drain_delay) => Stop::Drain,
+                Some(_) = stops.recv() => Stop::Now,
+            };
+        }
+        drain.start(self.timeouts.drain);
+        accepting.await.context("run the accept loop")?;
+        if stop == Stop::Drain {
+            tokio::select! {
+                () = drain.left() => {}
+                () = sleep(self.timeouts.drain + GRACE) => {}
+                Some(_) = stops.recv() => {}
+            }
+        }
+        drain.cut();
+        let left = timeout(GRACE, drain.left()).await;
+        let metrics = &shared.metrics;
+        tracing::info!(
+            accepted = metrics.accepted.value(),
+            probes = metrics.probes.value(),
+            failed = metrics.failed.value(),
+            requests = metrics.requests.value(),
+            tunnels = metrics.tunnels_opened.value(),
+            cut = metrics.cut.value(),
+            to_upstream_bytes = metrics.to_upstream_bytes.value(),
+            to_client_bytes = metrics.to_client_bytes.value(),
+            accept_errors = metrics.accept_errors.value(),
+            "stopped"
+        );
+        let cut = left.is_err() || metrics.cut.value() > 0;
+        Ok(if cut { Outcome::Cut } else { Outcome::Drained })
+    }
+}
+
+fn default_handshakes() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores * HANDSHAKES_PER_CORE
+}

@@ -1,0 +1,246 @@
+//! The tunnel: bytes both ways between two streams until both ends are closed, or it is cut.
+//!
+//! `copy_bidirectional` moves the bytes; what is added is what it lacks: counts that survive errors,
+//! the reason of the end and who caused it, timers, and rest. A tunnel in which nothing moves
+//! lets go of the copy and its buffers and waits for either stream to be readable. [`run`]
+//! shuts both streams down before it returns; the caller drops them.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy_bidirectional_with_sizes};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+mod side;
+
+use crate::meter::Meter;
+use side::{Flow, Side};
+
+/// Copy buffer in each direction while bytes move: one TLS record (RFC 8446, 5.1).
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// Time without a byte after which a tunnel rests.
+const REST_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a cut tunnel may take to say its goodbye (close_notify, FIN).
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A timer that is off is set this far away.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A stream that can wait for bytes without a buffer to put them in.
+pub trait ReadReady {
+    /// Ready when a read may find bytes, the end or an error; may be ready in vain, never pending in
+    /// vain once a read was pending.
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// What ends a tunnel besides its two ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Time without a byte either way; none: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// Time without a byte after one side has ended; none: for ever.
+    pub half_close_timeout: Option<Duration>,
+    /// Time from the start, jitter included; none: for ever.
+    pub lifetime: Option<Duration>,
+}
+
+/// Who ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// The TLS side.
+    Client,
+    /// The plain side.
+    Upstream,
+    /// We did.
+    Wssgate,
+}
+
+impl Party {
+    /// The word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+            Self::Wssgate => "wssgate",
+        }
+    }
+}
+
+/// Why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A party ended its side, and then the other did.
+    Closed,
+    /// A party reset its connection.
+    Reset,
+    /// A party did not answer keepalive probes, or did not take bytes, for too long.
+    Dead,
+    /// A party broke TLS or its socket failed otherwise.
+    Broken,
+    /// No byte for the idle timeout.
+    IdleTimeout,
+    /// One side had ended and the other sent nothing for the half-close timeout.
+    HalfCloseTimeout,
+    /// It was as old as a tunnel may get.
+    MaxLifetime,
+    /// The server stops.
+    Drain,
+}
+
+impl Reason {
+    /// The word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Reset => "reset",
+            Self::Dead => "dead",
+            Self::Broken => "broken",
+            Self::IdleTimeout => "idle_timeout",
+            Self::HalfCloseTimeout => "half_close_timeout",
+            Self::MaxLifetime => "max_lifetime",
+            Self::Drain => "drain",
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Who ended it.
+    pub closed_by: Party,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Moves bytes until both sides have ended, a limit is reached, or `cut` resolves. `meter` counts them.
+pub async fn run<C, U>(
+    client: &mut C,
+    upstream: &mut U,
+    limits: &Limits,
+    meter: &Meter,
+    cut: impl Future<Output = ()>,
+) -> End
+where
+    C: AsyncRead + AsyncWrite + ReadReady + Unpin,
+    U: AsyncRead + AsyncWrite + ReadReady + Unpin,
+{
+    let flow = Flow::new(meter);
+    let started = Instant::now();
+    let timers = Timers { limits, flow: &flow, lifetime: limits.lifetime.map(|l| started + l) };
+    let mut sleep = pin!(sleep_until(started));
+    let mut cut = pin!(cut);
+    let end = loop {
+        {
+            let mut to_client = Side::client(&mut *client, &flow);
+            let mut to_upstream = Side::upstream(&mut *upstream, &flow);
+            let copy = copy_bidirectional_with_sizes(
+                &mut to_client,
+                &mut to_upstream,
+                BUFFER_BYTES,
+                BUFFER_BYTES,
+            );
+            tokio::select! {
+                biased;
+                result = copy => break flow.end(result.err()),
+                () = &mut cut => break by_us(Reason::Drain),
+                outcome = timers.watch(sleep.as_mut(), Copying::Yes) => {
+                    if let Some(reason) = outcome { break by_us(reason) }
+                }
+            }
+        }
+        tokio::select! {
+            biased;
+            () = readable(client, upstream) => {}
+            () = &mut cut => break by_us(Reason::Drain),
+            outcome = timers.watch(sleep.as_mut(), Copying::No) => {
+                if let Some(reason) = outcome { break by_us(reason) }
+            }
+        }
+    };
+    // Also after an error: what one side sent before the other failed may not have left yet.
+    let _ = timeout(GOODBYE_TIMEOUT, goodbye(client, upstream)).await;
+    end
+}
+
+fn by_us(reason: Reason) -> End {
+    End { closed_by: Party::Wssgate, reason }
+}
+
+async fn readable<C: ReadReady, U: ReadReady>(client: &C, upstream: &U) {
+    poll_fn(|cx| {
+        let client = client.poll_read_ready(cx).is_ready();
+        let upstream = upstream.poll_read_ready(cx).is_ready();
+        if client || upstream { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+async fn goodbye<C, U>(client: &mut C, upstream: &mut U)
+where
+    C: AsyncWrite + Unpin,
+    U: AsyncWrite + Unpin,
+{
+    let _ = upstream.shutdown().await;
+    let _ = client.shutdown().await;
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copying {
+    Yes,
+    No,
+}
+
+struct Timers<'a> {
+    limits: &'a Limits,
+    flow: &'a Flow<'a>,
+    lifetime: Option<Instant>,
+}
+
+impl Timers<'_> {
+    /// Waits until a limit is reached, and says which, or until the tunnel may rest: `None`.
+    async fn watch(&self, mut sleep: Pin<&mut Sleep>, copying: Copying) -> Option<Reason> {
+        loop {
+            let now = Instant::now();
+            let moved = self.flow.meter.moved_at();
+            let mut wake = now + FAR;
+            for (deadline, reason) in self.deadlines(moved) {
+                if deadline <= now {
+                    return Some(reason);
+                }
+                wake = wake.min(deadline);
+            }
+            if copying == Copying::Yes {
+                let rest = moved + REST_AFTER;
+                if rest > now {
+                    wake = wake.min(rest);
+                } else if self.flow.may_rest() {
+                    return None;
+                } else {
+                    // Bytes wait for a slow reader, or one side has ended: look again later.
+                    wake = wake.min(now + REST_AFTER);
+                }
+            }
+            sleep.as_mut().reset(wake);
+            sleep.as_mut().await;
+        }
+    }
+
+    fn deadlines(&self, moved: Instant) -> impl Iterator<Item = (Instant, Reason)> {
+        let half_close = self.limits.half_close_timeout.filter(|_| self.flow.is_half_closed());
+        [
+            (self.lifetime, Reason::MaxLifetime),
+            (half_close.map(|timeout| moved + timeout), Reason::HalfCloseTimeout),
+            (self.limits.idle_timeout.map(|timeout| moved + timeout), Reason::IdleTimeout),
+        ]
+        .into_iter()
+        .filter_map(|(deadline, reason)| Some((deadline?, reason)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
