@@ -1,0 +1,65 @@
+//! What the tests share: a server in this process, the built binary, a TLS client that sends raw bytes,
+//! and an upstream that writes down what it gets.
+//!
+//! Ports are chosen by the kernel. Nothing here sleeps to wait for something: [`eventually`] polls, and
+//! [`within`] turns a hang into a failure with a name.
+
+mod binary;
+mod client;
+mod proxy;
+mod upstream;
+
+pub(crate) use binary::Binary;
+pub(crate) use client::{Client, TlsOptions};
+pub(crate) use proxy::Proxy;
+pub(crate) use upstream::{Conversation, Upstream};
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The cap of everything that should take no time at all; generous, since machines are busy.
+pub(crate) const CAP: Duration = Duration::from_secs(30);
+
+/// The key of the RFC's example (RFC 6455, 1.3), and the accept value that answers it.
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// A WebSocket request that is in order.
+pub(crate) fn upgrade_request() -> String {
+    format!(
+        "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+}
+
+/// The response that opens the gate for [`upgrade_request`].
+pub(crate) fn switching_response() -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
+    )
+}
+
+/// The result of `future`, or a panic that says what did not happen within [`CAP`].
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(CAP, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("not within {CAP:?}: {what}"),
+    }
+}
+
+/// Polls until `condition` holds, or panics with `what` after [`CAP`].
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    within(what, async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+/// A file of the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
