@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use wssgate::addr::{Listen, Upstream};
@@ -129,7 +130,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     limits: LimitArgs,
     /// Log the query of requests too; it may hold secrets
-    #[arg(long, env = "WSSGATE_LOG_QUERY", hide_env_values = true, help_heading = "Log")]
+    #[arg(long, env = "WSSGATE_LOG_QUERY", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Log")]
     log_query: bool,
 }
 
@@ -137,7 +138,7 @@ pub(crate) struct ServeArgs {
 #[command(next_help_heading = "What upstreams are told about clients")]
 struct ForwardingArgs {
     /// Send Forwarded (RFC 7239) beside X-Forwarded-For and its like
-    #[arg(long, env = "WSSGATE_FORWARDED", hide_env_values = true)]
+    #[arg(long, env = "WSSGATE_FORWARDED", hide_env_values = true, value_parser = FalseyValueParser::new())]
     forwarded: bool,
     /// Network of proxies whose own forwarding headers are kept and appended to; may be repeated
     #[arg(long, env = "WSSGATE_TRUSTED_PROXY", hide_env_values = true, value_name = "CIDR",
@@ -233,9 +234,12 @@ impl ServeArgs {
                 "no upstream: say where the application listens, as in --upstream 127.0.0.1:9000",
             );
         }
-        let certificate = match (self.cert, self.key, self.self_signed) {
+        // An empty variable is one that was not set.
+        let self_signed =
+            self.self_signed.filter(|names| names.iter().any(|name| !name.is_empty()));
+        let certificate = match (self.cert, self.key, self_signed) {
             (Some(chain), Some(key), _) => Certificate::Files { chain, key },
-            (_, _, Some(names)) => Certificate::SelfSigned(names),
+            (_, _, Some(names)) => Certificate::SelfSigned(own_names(names)),
             _ => {
                 return Err(
                     "no certificate: give --cert chain.pem --key key.pem, or try --self-signed",
@@ -285,12 +289,24 @@ pub(crate) fn demo_config(listen: Vec<Listen>, upstream: std::net::SocketAddr) -
     Config {
         listen,
         upstreams: vec![Upstream::Ip(upstream)],
-        certificate: Certificate::SelfSigned(LOCAL_NAMES.split(',').map(str::to_owned).collect()),
+        certificate: Certificate::SelfSigned(local_names()),
         timeouts: Timeouts::default(),
         limits: Limits::default(),
         forwarding: Forwarding::default(),
         log_query: false,
     }
+}
+
+/// The names that were given, or those of this machine when a variable only says yes.
+fn own_names(names: Vec<String>) -> Vec<String> {
+    match names.as_slice() {
+        [yes] if yes == "true" || yes == "1" => local_names(),
+        _ => names,
+    }
+}
+
+fn local_names() -> Vec<String> {
+    LOCAL_NAMES.split(',').map(str::to_owned).collect()
 }
 
 /// The short help, for a command without arguments.

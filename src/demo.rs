@@ -1,10 +1,10 @@
 //! The upstream of `wssgate demo`: a page and a WebSocket echo, in plain HTTP/1.1 on a free port of
 //! 127.0.0.1.
 //!
-//! It knows nothing of TLS and nothing of the proxy: the demo puts the real proxy path before it, so
-//! what its page shows is what any upstream would see. Every connection is a task of the future that
-//! [`Upstream::run`] returns, and ends with it. The page is one file without outside parts. The first
-//! WebSocket message is the upgrade request's headers as JSON, without the values that are secrets.
+//! It knows nothing of TLS and nothing of the proxy: the demo puts the real proxy path before it,
+//! so what its page shows is what any upstream would see. Every connection is a task of the future
+//! that [`Upstream::run`] returns, and ends with it. The page is one file without outside parts.
+//! The first WebSocket message is the upgrade request's headers as JSON, without secret values.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,8 +31,8 @@ use crate::http::websocket;
 
 const PAGE: &str = include_str!("demo/page.html");
 
-/// Nothing but the page itself is needed, so nothing else is allowed. `wss:` is there beside `'self'`
-/// because older browsers do not count a WebSocket to the page's own host as `'self'`.
+/// Nothing but the page itself is needed, so nothing else is allowed. `wss:` is there beside
+/// `'self'` because older browsers do not count a WebSocket to the page's own host as `'self'`.
 const PAGE_HEADERS: [(HeaderName, &str); 7] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (header::CACHE_CONTROL, "no-store"),
@@ -105,8 +105,8 @@ struct Agreed {
     headers: String,
 }
 
-/// One connection: HTTP first, then the echo if that was agreed upon, in one task. How it ends is of
-/// no interest here.
+/// One connection: HTTP first, then the echo if that was agreed upon, in one task. How it ends is
+/// of no interest here.
 async fn serve(stream: TcpStream) {
     // Without it the page would show Nagle's algorithm instead of the round trip.
     let _ = stream.set_nodelay(true);
@@ -213,7 +213,8 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Sends the headers, then every message back, until either side ends it or a message is over the limit.
+/// Sends the headers, then every message back, until either side ends it or a message is over the
+/// limit.
 async fn echo(agreed: Agreed) {
     let Ok(upgraded) = agreed.upgraded.await else { return };
     let limits = WebSocketConfig::default()

@@ -35,11 +35,11 @@ pub(super) async fn run(
 ) -> Result<Ready, Failure> {
     let deadline = record.accepted_at() + shared.timeouts.setup;
     let first = read_first(&mut stream, deadline).await?;
-    let mut stream = Prefixed::new(first.clone(), stream);
-    if speaks_http(&first) {
+    let speaks_http = speaks_http(&first);
+    let mut stream = Prefixed::new(first, stream);
+    if speaks_http {
         return Err(redirect(&mut stream, deadline, shared.max_head_bytes, record).await);
     }
-    drop(first);
     let mut client = handshake(stream, deadline, shared, record).await?;
     let mut buf = Vec::new();
     match read_head(&mut client, &mut buf, deadline, shared.max_head_bytes).await {
