@@ -20,7 +20,12 @@ const LOCAL_NAMES: &str = "localhost,127.0.0.1,::1";
 
 /// wss in, ws out: takes TLS off WebSocket connections and passes them to a plain server.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -67,11 +72,10 @@ pub(crate) struct LogArgs {
     pub(crate) log_level: tracing::level_filters::LevelFilter,
 }
 
+/// The forms of a log line. Variants with words of their own would make `--help` twice as long as `-h`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines for people
     Text,
-    /// One JSON object a line
     Json,
 }
 

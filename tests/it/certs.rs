@@ -113,8 +113,8 @@ fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
 }
 
 /// By the verifier of rustls clients: each name on the first and the last day, and no other name.
-/// It ignores the wildcard, which it finds too broad, as OpenSSL does: that one is looked for as the
-/// dNSName of the certificate's bytes.
+/// It ignores the wildcard, which it finds too broad, as OpenSSL does: that one is looked for as
+/// the dNSName of the certificate's bytes.
 fn check_names(chain: &[CertificateDer<'static>], ca: &CertificateDer<'static>) {
     let mut roots = RootCertStore::empty();
     roots.add(ca.clone()).unwrap();
