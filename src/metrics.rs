@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Metrics {
     /// Connections accepted.
     pub accepted: Counter,
-    /// Connections that ended before their first byte: probes of load balancers and port scans.
+    /// Connections that ended before they asked for anything: probes of load balancers, port scans,
+    /// connections that browsers open ahead.
     pub probes: Counter,
     /// Connections that failed before their request was served.
     pub failed: Counter,

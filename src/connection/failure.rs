@@ -22,7 +22,7 @@ pub(super) struct Failure {
 /// The stages of a connection; the word is the metric's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Nothing was sent.
+    /// Nothing was asked for.
     FirstByte,
     /// The TLS handshake.
     Tls,

@@ -139,6 +139,10 @@ where
 {
     match timeout_at(deadline, head::read(stream, buf, limit)).await {
         Ok(Ok(length)) => Ok(length),
+        // Browsers open connections that they may need and close those that they did not.
+        Ok(Err(head::Error::Empty)) => {
+            Err(Failure::client(Stage::FirstByte, "closed without a request"))
+        }
         Ok(Err(error)) => Err(match request::refuse_unread(&error) {
             Some(refusal) => Failure::refused(Stage::Head, refusal),
             None => Failure::client(Stage::Head, "closed before a whole request head"),
