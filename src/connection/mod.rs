@@ -4,7 +4,7 @@
 //! last byte, stops when a drain begins; what comes after it runs on until it is cut.
 //!
 //! There is no tracing span around a connection: a span is kept in memory for as long as it is open,
-//! and a tunnel rests for hours. The [`record`] carries the fields of its lines instead.
+//! and a tunnel rests for hours. The record carries the fields of its lines instead.
 
 mod exchange;
 mod failure;
