@@ -122,7 +122,7 @@ pub fn parse(head: &[u8]) -> Result<Request<'_>, Refusal> {
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Ok(_) => return Err(Refusal::new(400, "malformed request head")),
-        Err(error) => return Err(refuse_malformed(error)),
+        Err(error) => return Err(refuse_malformed(error, head)),
     }
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version)
     else {
@@ -132,14 +132,26 @@ pub fn parse(head: &[u8]) -> Result<Request<'_>, Refusal> {
     judge(method, target, minor, fields)
 }
 
-fn refuse_malformed(error: httparse::Error) -> Refusal {
+fn refuse_malformed(error: httparse::Error, head: &[u8]) -> Refusal {
     match error {
-        httparse::Error::Version => Refusal::new(505, "only HTTP/1.0 and HTTP/1.1 are spoken here"),
+        httparse::Error::Version if names_version(head) => {
+            Refusal::new(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+        }
+        httparse::Error::Version => Refusal::new(400, "malformed request line"),
         httparse::Error::TooManyHeaders => Refusal::new(431, "too many request headers"),
         httparse::Error::HeaderName => Refusal::new(400, "malformed header name"),
         httparse::Error::HeaderValue => Refusal::new(400, "malformed header value"),
         _ => Refusal::new(400, "malformed request head"),
     }
+}
+
+/// Whether a version stands where one belongs. Something else does when the target has a space in it.
+fn names_version(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let version = line.splitn(3, |byte| *byte == b' ').nth(2).unwrap_or_default();
+    version.strip_prefix(b"HTTP/").is_some_and(|number| {
+        !number.is_empty() && number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+    })
 }
 
 fn judge<'b>(
