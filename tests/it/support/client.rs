@@ -115,6 +115,23 @@ impl Client {
         .await
     }
 
+    /// Reads one whole answer that is the last: its head, and its body to the close_notify that must
+    /// follow.
+    pub(crate) async fn read_answer(&mut self) -> (String, String) {
+        let (head, mut body) = self.read_head().await;
+        let (rest, end) = self.read_to_end_and_how().await;
+        body.extend_from_slice(&rest);
+        let body = String::from_utf8(body).unwrap();
+        assert!(end.is_ok(), "{end:?} after {head}{body}");
+        (head, body)
+    }
+
+    /// Sends a request and reads its answer.
+    pub(crate) async fn ask(&mut self, request: impl AsRef<[u8]>) -> (String, String) {
+        self.send(request.as_ref()).await;
+        self.read_answer().await
+    }
+
     /// Reads exactly as many bytes.
     pub(crate) async fn read_exact(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
