@@ -42,7 +42,9 @@ pub(super) async fn serve(
             let client = Prefixed::new(kept_back, ready.client);
             Ok(Served::Tunnel(Box::new((client, Prefixed::new(first, upstream)))))
         }
-        Ok((Outcome::Answered, _)) => {
+        Ok((Outcome::Answered, upstream)) => {
+            // The client may linger; the upstream need not wait for that.
+            drop(upstream);
             send_last(&mut ready.client, b"").await;
             Ok(Served::Answered)
         }
