@@ -30,7 +30,8 @@ pub(super) async fn serve(
     let request = match request::parse(head) {
         Ok(request) => request,
         Err(refusal) => {
-            let answer = answer::text(refusal.status, refusal.reason, false);
+            let is_head = request::is_head(head);
+            let answer = answer::text(refusal.status, refusal.reason, is_head);
             send_last(&mut ready.client, &answer).await;
             return Err(Failure::refused(Stage::Head, refusal));
         }
@@ -50,7 +51,7 @@ pub(super) async fn serve(
         }
         Err(failure) => {
             if let Some(refusal) = failure.answer {
-                let is_head = request.method == "HEAD";
+                let is_head = request::is_head(head);
                 let answer = answer::text(refusal.status, refusal.reason, is_head);
                 send_last(&mut ready.client, &answer).await;
             }

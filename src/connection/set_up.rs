@@ -46,7 +46,8 @@ pub(super) async fn run(
         Ok(head_bytes) => Ok(Ready { client, buf, head_bytes }),
         Err(failure) => {
             if let Some(refusal) = failure.answer {
-                let answer = answer::text(refusal.status, refusal.reason, false);
+                let is_head = request::is_head(&buf);
+                let answer = answer::text(refusal.status, refusal.reason, is_head);
                 send_last(&mut client, &answer).await;
             }
             Err(failure)
@@ -97,7 +98,8 @@ async fn redirect(
         Err(failure) => failure,
     };
     if failure.answer.is_some() {
-        send_last(stream, &answer::text(refusal.status, refusal.reason, false)).await;
+        let is_head = request::is_head(&buf);
+        send_last(stream, &answer::text(refusal.status, refusal.reason, is_head)).await;
     }
     failure
 }

@@ -101,6 +101,12 @@ impl Request<'_> {
     }
 }
 
+/// Whether this begins a HEAD request, be it in order or not: no answer to one has a body (RFC 9110,
+/// 9.3.2).
+pub fn is_head(begin: &[u8]) -> bool {
+    begin.starts_with(b"HEAD ")
+}
+
 /// What a head that could not be read is answered with; `None` when there is nobody to answer.
 pub fn refuse_unread(error: &head::Error) -> Option<Refusal> {
     match error {
