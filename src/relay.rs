@@ -4,6 +4,7 @@
 //! is over, whatever of the request's body is still under way.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -105,12 +106,14 @@ where
 
 /// Sends the upstream the rest of a request's body, up to its end and not one byte further.
 ///
-/// An upstream that does not want it any more is no error: it may have answered already.
+/// An upstream that does not want it any more is no error: it may have answered already. `upstream_owes`
+/// is true while the upstream takes its time to take what is there.
 pub async fn body<C, U>(
     client: &mut C,
     upstream: &mut U,
     body: &mut Decoder,
     meter: &Meter,
+    upstream_owes: &AtomicBool,
 ) -> Result<(), Error>
 where
     C: AsyncRead + Unpin,
@@ -127,9 +130,11 @@ where
             Err(error) => return Err(Error::Client(error)),
         }
         body.decode(&buf, &mut out).map_err(|error| Error::Body(Refusal::new(400, error.0)))?;
+        upstream_owes.store(true, Relaxed);
         if write_now(upstream, &out).await.is_err() {
             return Ok(());
         }
+        upstream_owes.store(false, Relaxed);
         meter.add_to_upstream(out.len());
     }
     Ok(())

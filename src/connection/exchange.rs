@@ -51,8 +51,8 @@ struct Progress {
     answering: AtomicBool,
     /// The gate stays shut.
     refused: Notify,
-    /// The request's body was sent on whole.
-    uploaded: AtomicBool,
+    /// It is the upstream that is waited for: it has the whole request, or does not take it.
+    upstream_owes: AtomicBool,
     /// The client has ended its side.
     client_ended: AtomicBool,
 }
@@ -76,7 +76,7 @@ impl Exchange<'_> {
             .map_err(|error| Failure::refused(Stage::Body, malformed(error)))?;
         let progress = Progress::default();
         self.send(upstream, &progress).await?;
-        progress.uploaded.store(body.is_done(), Relaxed);
+        progress.upstream_owes.store(body.is_done(), Relaxed);
         self.meter.add_to_upstream(self.head.len() - head_bytes);
 
         let (mut client_read, mut client_write) = split(client);
@@ -99,8 +99,7 @@ impl Exchange<'_> {
     /// The head, and what is known of the body, in one write.
     async fn send(&self, upstream: &mut Stream, progress: &Progress) -> Result<(), Failure> {
         self.meter.touch();
-        // If this takes too long it is not the client who keeps us waiting.
-        progress.uploaded.store(true, Relaxed);
+        progress.upstream_owes.store(true, Relaxed);
         tokio::select! {
             biased;
             sent = upstream.write_all(&self.head) => sent.map_err(|error| {
@@ -168,10 +167,11 @@ impl Exchange<'_> {
         C: AsyncRead + Unpin,
         U: AsyncWrite + Unpin,
     {
-        if let Err(error) = relay::body(client, upstream, &mut body, self.meter).await {
+        let owes = &progress.upstream_owes;
+        if let Err(error) = relay::body(client, upstream, &mut body, self.meter, owes).await {
             return Failure::relay(Stage::Body, error);
         }
-        progress.uploaded.store(true, Relaxed);
+        owes.store(true, Relaxed);
         self.meter.touch();
         if self.request.is_websocket() {
             progress.refused.notified().await;
@@ -200,7 +200,7 @@ impl Exchange<'_> {
                     return Failure::client(Stage::Response, "half-close timeout");
                 }
             } else if over(Some(head_timeout)) {
-                return match progress.uploaded.load(Relaxed) {
+                return match progress.upstream_owes.load(Relaxed) {
                     true => {
                         let refusal = Refusal::new(504, "upstream did not answer in time");
                         Failure::upstream(Stage::Gate, refusal, None)
