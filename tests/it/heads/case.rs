@@ -9,6 +9,8 @@
 
 use wssgate::http::forwarded::Facts;
 
+use crate::support::own_headers;
+
 /// What the proxy is told before it gets the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Setting {
@@ -126,20 +128,12 @@ impl Case {
             "port" => port.to_string(),
             "close" => "Connection: close\r\n\r\n".to_owned(),
             "upgrade" => "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n".to_owned(),
-            "own" => own(&ip.to_string(), Some("example.com"), port),
-            "own -" => own(&ip.to_string(), None, port),
+            "own" => own_headers(&ip.to_string(), Some("example.com"), port),
+            "own -" => own_headers(&ip.to_string(), None, port),
             word => match word.strip_prefix("own ") {
-                Some(host) => own(&ip.to_string(), Some(host), port),
+                Some(host) => own_headers(&ip.to_string(), Some(host), port),
                 None => panic!("{}: what is {{{word}}}?", self.name),
             },
         }
     }
-}
-
-fn own(ip: &str, host: Option<&str>, port: u16) -> String {
-    let host = host.map(|host| format!("X-Forwarded-Host: {host}\r\n")).unwrap_or_default();
-    format!(
-        "X-Forwarded-For: {ip}\r\nX-Real-IP: {ip}\r\nX-Forwarded-Proto: https\r\n{host}\
-         X-Forwarded-Port: {port}\r\n"
-    )
 }

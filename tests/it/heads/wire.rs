@@ -68,7 +68,9 @@ async fn check_one(case: &Case, pace: Pace, proxy: &Proxy, upstream: &mut Upstre
             Verdict::Sent(upstream.accept().await.received)
         }
         Verdict::Refused(_) => {
-            assert!(body.starts_with(&format!("{status} ")), "{}, {how}: {body:?}", case.name);
+            if !case.input.starts_with(b"HEAD ") {
+                assert!(body.starts_with(&format!("{status} ")), "{}, {how}: {body}", case.name);
+            }
             assert_eq!(ask(proxy, SENTINEL.as_bytes(), Pace::Whole).await.0, 404);
             let first = upstream.accept().await.received;
             let first = first.escape_ascii();
@@ -90,7 +92,10 @@ async fn ask(proxy: &Proxy, input: &[u8], pace: Pace) -> (u16, String) {
         Pace::Whole => client.send(input).await,
         Pace::ByteAWrite => {
             for byte in input {
-                client.send(&[*byte]).await;
+                // Refused before its end: the answer is there already.
+                if client.try_send(&[*byte]).await.is_err() {
+                    break;
+                }
             }
         }
     }

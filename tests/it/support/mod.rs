@@ -33,6 +33,30 @@ pub(crate) fn upgrade_request() -> String {
     )
 }
 
+/// The header lines that say to the upstream who its client is.
+pub(crate) fn own_headers(ip: &str, host: Option<&str>, port: u16) -> String {
+    let host = host.map(|host| format!("X-Forwarded-Host: {host}\r\n")).unwrap_or_default();
+    format!(
+        "X-Forwarded-For: {ip}\r\nX-Real-IP: {ip}\r\nX-Forwarded-Proto: https\r\n{host}\
+         X-Forwarded-Port: {port}\r\n"
+    )
+}
+
+/// What the upstream gets of [`upgrade_request`] through a listener at this port of 127.0.0.1.
+pub(crate) fn upgrade_head(port: u16) -> String {
+    let own = own_headers("127.0.0.1", Some("example.com"), port);
+    format!(
+        "GET /chat HTTP/1.1\r\nHost: example.com\r\nSec-WebSocket-Key: {KEY}\r\n\
+         Sec-WebSocket-Version: 13\r\n{own}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+}
+
+/// What it gets of a plain head: `lines` (request line, Host `example.com`, more), each with its CRLF.
+pub(crate) fn plain_head(lines: &str, port: u16) -> String {
+    let own = own_headers("127.0.0.1", Some("example.com"), port);
+    format!("{lines}{own}Connection: close\r\n\r\n")
+}
+
 /// The response that opens the gate for [`upgrade_request`].
 pub(crate) fn switching_response() -> String {
     format!(

@@ -1,5 +1,6 @@
 //! An upstream that writes down every byte it gets and answers as it is told.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -130,6 +131,20 @@ impl Conversation {
             }
         })
         .await;
+    }
+
+    /// Fails when a byte has come that was not read yet.
+    pub(crate) fn assert_quiet(&self) {
+        let mut scratch = [0; 512];
+        match self.stream.try_read(&mut scratch) {
+            Ok(read) => panic!("came early: {:?}", scratch[..read].escape_ascii().to_string()),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+        }
+    }
+
+    /// Everything received so far, readable.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.received).into_owned()
     }
 
     /// Reads until the proxy ends its side or resets.
