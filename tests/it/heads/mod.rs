@@ -53,8 +53,10 @@ rows! {
     a_request_line_over_the_limit_is_414 => refused::long_request_lines,
     a_head_over_the_limit_is_431 => refused::long_heads,
     too_many_headers_are_431 => refused::many_headers,
-    a_websocket_request_goes_on_as_one => websocket::sent,
-    what_says_websocket_and_breaks_its_rules_is_400 => websocket::refused,
+    a_websocket_request_is_known_in_any_dress => websocket::asked,
+    what_a_websocket_request_says_goes_on => websocket::sent,
+    a_websocket_request_without_one_key_of_16_bytes_is_400 => websocket::keys,
+    what_says_websocket_and_breaks_its_rules_is_400 => websocket::rules,
     any_other_upgrade_is_dropped => websocket::plain,
     request_lines_go_on_as_they_came => sent::request_lines,
     absolute_form_becomes_origin_form => sent::absolute_form,
@@ -68,7 +70,8 @@ rows! {
     heads_at_the_limits_go_on => sent::at_the_limits,
     forged_forwarding_headers_are_gone => forwarding::forged,
     forwarded_is_sent_when_asked_for => forwarding::forwarded,
-    a_trusted_proxy_is_appended_to => forwarding::trusted,
+    a_trusted_proxy_is_appended_to => forwarding::appended,
+    the_values_of_a_trusted_proxy_are_kept => forwarding::trusted,
     ipv6_clients_are_named => forwarding::ipv6,
 }
 

@@ -95,14 +95,12 @@ const PROTO: &str = "X-Forwarded-Proto: https\r\n";
 const HOST: &str = "X-Forwarded-Host: example.com\r\n";
 const PORT: &str = "X-Forwarded-Port: {port}\r\n";
 
-pub(in crate::heads) fn trusted() -> Vec<Case> {
-    let trusted = |name, lines: &str, expected: &str| told(name, Setting::Trusted, lines, expected);
+pub(in crate::heads) fn appended() -> Vec<Case> {
     let listed = |name, lines: &str, list: &str| {
-        trusted(name, lines, &format!("X-Forwarded-For: {list}\r\n{REAL_IP}{PROTO}{HOST}{PORT}"))
+        let list = format!("X-Forwarded-For: {list}\r\n{REAL_IP}{PROTO}{HOST}{PORT}");
+        told(name, Setting::Trusted, lines, &list)
     };
-    let first = "X-Forwarded-For: {ip}\r\n";
     vec![
-        trusted("trusted_says_nothing", "", "{own}"),
         listed("trusted_for", "X-Forwarded-For: 1.2.3.4\r\n", "1.2.3.4, {ip}"),
         listed("trusted_for_ipv6", "X-Forwarded-For: 2001:db8::1\r\n", "2001:db8::1, {ip}"),
         listed("trusted_for_list", "X-Forwarded-For: 1.2.3.4,5.6.7.8\r\n", "1.2.3.4,5.6.7.8, {ip}"),
@@ -119,6 +117,14 @@ pub(in crate::heads) fn trusted() -> Vec<Case> {
             "Connection: X-Forwarded-For\r\nX-Forwarded-For: 1.2.3.4\r\n",
             "1.2.3.4, {ip}",
         ),
+    ]
+}
+
+pub(in crate::heads) fn trusted() -> Vec<Case> {
+    let trusted = |name, lines: &str, expected: &str| told(name, Setting::Trusted, lines, expected);
+    let first = "X-Forwarded-For: {ip}\r\n";
+    vec![
+        trusted("trusted_says_nothing", "", "{own}"),
         trusted(
             "trusted_real_ip",
             "X-Real-IP: 1.2.3.4\r\n",

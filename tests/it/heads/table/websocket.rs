@@ -23,7 +23,7 @@ fn keeping(name: &'static str, lines: &[u8]) -> Case {
     )
 }
 
-pub(in crate::heads) fn sent() -> Vec<Case> {
+pub(in crate::heads) fn asked() -> Vec<Case> {
     vec![
         upgrading("ws_ordinary", "Upgrade: websocket\r\nConnection: Upgrade\r\n"),
         upgrading("ws_upgrade_in_any_case", "UPGRADE: WebSocket\r\nconnection: uPGRADE\r\n"),
@@ -56,6 +56,11 @@ pub(in crate::heads) fn sent() -> Vec<Case> {
             "Connection: close, Upgrade\r\nUpgrade: websocket\r\n",
         ),
         upgrading("ws_with_spaces_around", "Upgrade:  \t websocket \t \r\nConnection:Upgrade\r\n"),
+    ]
+}
+
+pub(in crate::heads) fn sent() -> Vec<Case> {
+    vec![
         keeping("ws_key_with_unused_bits", b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAB==\r\n"),
         keeping("ws_key_of_symbols", b"Sec-WebSocket-Key: ++++////++++////++++/w==\r\n"),
         keeping("ws_key_name_in_lower_case", b"sec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==\r\n"),
@@ -112,18 +117,16 @@ fn chrome() -> Case {
     )
 }
 
-pub(in crate::heads) fn refused() -> Vec<Case> {
-    let broken = |name, line: &str, lines: &str| {
-        case::refused(name, 400, format!("{line}\r\nHost: example.com\r\n{lines}\r\n"))
-    };
+/// A request that says websocket, of this line and these lines behind its Host.
+fn broken(name: &'static str, line: &str, lines: &str) -> Case {
+    case::refused(name, 400, format!("{line}\r\nHost: example.com\r\n{lines}\r\n"))
+}
+
+pub(in crate::heads) fn keys() -> Vec<Case> {
     let keyed = |name, keys: &str| {
         let lines = format!("Upgrade: websocket\r\nConnection: Upgrade\r\n{keys}");
         broken(name, "GET /chat HTTP/1.1", &lines)
     };
-    let lines = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let more = |more: &str| format!("{lines}{more}");
-    let connection = |connection: &str| lines.replace("Connection: Upgrade\r\n", connection);
     vec![
         keyed("ws_without_key", ""),
         keyed(
@@ -152,6 +155,15 @@ pub(in crate::heads) fn refused() -> Vec<Case> {
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==\r\n",
         ),
         keyed("ws_key_with_underscores", "Sec_WebSocket_Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"),
+    ]
+}
+
+pub(in crate::heads) fn rules() -> Vec<Case> {
+    let lines = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let more = |more: &str| format!("{lines}{more}");
+    let connection = |connection: &str| lines.replace("Connection: Upgrade\r\n", connection);
+    vec![
         broken("ws_post", "POST /chat HTTP/1.1", lines),
         broken("ws_head", "HEAD /chat HTTP/1.1", lines),
         broken("ws_options", "OPTIONS /chat HTTP/1.1", lines),
