@@ -62,3 +62,28 @@ impl Meter {
         self.to_client.load(Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_counts_each_way_and_keeps_the_time_of_the_last_byte() {
+        let meter = Meter::default();
+        let made = Instant::now();
+        assert_eq!(meter.moved_at(), made);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(meter.moved_at(), made, "time alone moves nothing");
+        meter.add_to_upstream(5);
+        assert_eq!(meter.moved_at(), made + Duration::from_secs(3));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        meter.add_to_client(7);
+        meter.add_to_client(1);
+        assert_eq!((meter.to_upstream(), meter.to_client()), (5, 8));
+        assert_eq!(meter.moved_at(), made + Duration::from_secs(4));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        meter.touch();
+        assert_eq!((meter.to_upstream(), meter.to_client()), (5, 8));
+        assert_eq!(meter.moved_at(), made + Duration::from_secs(5));
+    }
+}

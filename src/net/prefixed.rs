@@ -92,9 +92,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Prefixed<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
     use tokio::io::AsyncReadExt as _;
+    use tokio::net::UnixStream;
 
     use super::*;
+    use crate::net::Stream;
 
     #[tokio::test]
     async fn what_was_read_ahead_comes_first_and_is_let_go() {
@@ -106,5 +111,27 @@ mod tests {
         stream.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "o world");
         assert_eq!(stream.first.capacity(), 0);
+    }
+
+    async fn is_ready(stream: &Prefixed<Stream>) -> bool {
+        poll_fn(|cx| Poll::Ready(stream.poll_read_ready(cx).is_ready())).await
+    }
+
+    #[tokio::test]
+    async fn it_is_ready_for_what_was_read_ahead_and_then_when_the_stream_is() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut stream = Prefixed::new(b"first".to_vec(), Stream::Unix(near));
+        assert!(is_ready(&stream).await, "bytes are here");
+        stream.read_exact(&mut [0; 3]).await.unwrap();
+        assert!(is_ready(&stream).await, "some of them still are");
+        stream.read_exact(&mut [0; 2]).await.unwrap();
+        let mut scratch = [0; 8];
+        let empty = tokio::time::timeout(Duration::from_millis(20), stream.read(&mut scratch));
+        assert!(empty.await.is_err());
+        assert!(!is_ready(&stream).await, "nothing is here");
+        far.writable().await.unwrap();
+        far.try_write(b"x").unwrap();
+        poll_fn(|cx| stream.poll_read_ready(cx)).await.unwrap();
+        assert_eq!(stream.read(&mut scratch).await.unwrap(), 1);
     }
 }

@@ -1,1 +1,419 @@
-//! t
+//! The tunnel over streams in memory, on paused time. `wire` makes the streams.
+
+use std::sync::Arc;
+
+use proptest::prelude::{Just, ProptestConfig, Strategy, prop, prop_oneof, proptest};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::*;
+
+mod wire;
+
+use wire::{Peer, wire};
+
+/// A tunnel under way between two peers that the test plays.
+struct Running {
+    client: Peer,
+    upstream: Peer,
+    meter: Arc<Meter>,
+    cut: oneshot::Sender<()>,
+    task: JoinHandle<End>,
+}
+
+fn start(limits: Limits) -> Running {
+    let ((mut client_wire, client), (mut upstream_wire, upstream)) = (wire(), wire());
+    let meter = Arc::new(Meter::default());
+    let counts = Arc::clone(&meter);
+    let (cut, cutting) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let cut = async {
+            if cutting.await.is_err() {
+                std::future::pending().await
+            }
+        };
+        run(&mut client_wire, &mut upstream_wire, &limits, &counts, cut).await
+    });
+    Running { client, upstream, meter, cut, task }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn ended(closed_by: Party, reason: Reason) -> End {
+    End { closed_by, reason }
+}
+
+/// Both peers by turns, with the party that each is.
+fn both(running: &Running) -> [(&Peer, Party); 2] {
+    [(&running.client, Party::Client), (&running.upstream, Party::Upstream)]
+}
+
+/// A side, seen from which the other one is the far side.
+fn sides(running: &Running, first: Party) -> (&Peer, &Peer) {
+    match first {
+        Party::Upstream => (&running.upstream, &running.client),
+        _ => (&running.client, &running.upstream),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_pass_both_ways_and_are_counted() {
+    let running = start(Limits::default());
+    running.client.send(b"hello");
+    running.upstream.send(b"good day");
+    assert_eq!(running.upstream.read(5).await, b"hello");
+    assert_eq!(running.client.read(8).await, b"good day");
+    assert_eq!((running.meter.to_upstream(), running.meter.to_client()), (5, 8));
+    running.client.end();
+    running.upstream.end();
+    assert_eq!(running.task.await.unwrap().reason, Reason::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_side_that_has_ended_still_hears_the_other() {
+    for first in [Party::Client, Party::Upstream] {
+        let running = start(Limits::default());
+        let (near, far) = sides(&running, first);
+        near.send(b"last words");
+        near.end();
+        assert_eq!(far.read_to_end().await, b"last words");
+        // Longer than the rest delay: a tunnel half closed must not end its side once more.
+        sleep(seconds(5)).await;
+        far.send(b"and the answer");
+        assert_eq!(near.read(14).await, b"and the answer");
+        assert!(!running.task.is_finished());
+        far.end();
+        assert_eq!(near.read_to_end().await, b"");
+        assert_eq!(running.task.await.unwrap(), ended(first, Reason::Closed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_without_close_notify_is_an_ordinary_end() {
+    for first in [Party::Client, Party::Upstream] {
+        let running = start(Limits::default());
+        let (near, far) = sides(&running, first);
+        near.send(b"bye");
+        near.fail_reads(io::ErrorKind::UnexpectedEof);
+        assert_eq!(far.read_to_end().await, b"bye");
+        far.send(b"see you");
+        far.end();
+        assert_eq!(near.read_to_end().await, b"see you");
+        assert_eq!(running.task.await.unwrap(), ended(first, Reason::Closed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_name_their_side_and_reason() {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, HostUnreachable, InvalidData, TimedOut,
+    };
+    for (kind, reason) in [
+        (ConnectionReset, Reason::Reset),
+        (ConnectionAborted, Reason::Reset),
+        (BrokenPipe, Reason::Reset),
+        (TimedOut, Reason::Dead),
+        (HostUnreachable, Reason::Dead),
+        (InvalidData, Reason::Broken),
+    ] {
+        for side in [Party::Client, Party::Upstream] {
+            let running = start(Limits::default());
+            let (near, far) = sides(&running, side);
+            near.fail_reads(kind);
+            assert_eq!(far.read_to_end().await, b"", "the other side is told");
+            assert_eq!(running.task.await.unwrap(), ended(side, reason), "reading: {kind:?}");
+
+            let running = start(Limits::default());
+            let (near, far) = sides(&running, side);
+            near.fail_writes(kind);
+            far.send(b"into the void");
+            assert_eq!(far.read_to_end().await, b"", "the other side is told");
+            assert_eq!(running.task.await.unwrap(), ended(side, reason), "writing: {kind:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_write_to_a_side_that_has_ended_is_its_end() {
+    for first in [Party::Client, Party::Upstream] {
+        let running = start(Limits::default());
+        let (near, far) = sides(&running, first);
+        near.send(b"bye");
+        near.end();
+        assert_eq!(far.read_to_end().await, b"bye");
+        near.fail_writes(io::ErrorKind::BrokenPipe);
+        far.send(b"too late");
+        assert_eq!(running.task.await.unwrap(), ended(first, Reason::Closed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_side_had_sent_before_it_failed_arrives() {
+    let running = start(Limits::default());
+    running.client.hold_flush();
+    running.upstream.send(b"written, not flushed");
+    sleep(seconds(1)).await;
+    running.upstream.fail_reads(io::ErrorKind::ConnectionReset);
+    assert_eq!(running.client.read_to_end().await, b"written, not flushed");
+    assert_eq!(running.task.await.unwrap(), ended(Party::Upstream, Reason::Reset));
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_timeout_counts_from_the_last_byte_either_way() {
+    let running = start(Limits { idle_timeout: Some(seconds(10)), ..Limits::default() });
+    for turn in 0..6 {
+        sleep(seconds(9)).await;
+        let (near, far) =
+            sides(&running, if turn % 2 == 0 { Party::Client } else { Party::Upstream });
+        near.send(b"x");
+        assert_eq!(far.read(1).await, b"x");
+    }
+    let last = Instant::now();
+    assert_eq!(running.client.read_to_end().await, b"");
+    assert_eq!(running.upstream.read_to_end().await, b"");
+    assert_eq!(last.elapsed().as_secs(), 10);
+    assert_eq!(running.task.await.unwrap(), ended(Party::Wssgate, Reason::IdleTimeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_idle_timeout_a_tunnel_lives_on() {
+    let running = start(Limits { half_close_timeout: Some(seconds(60)), ..Limits::default() });
+    sleep(seconds(400 * 24 * 3600)).await;
+    running.client.send(b"still here");
+    assert_eq!(running.upstream.read(10).await, b"still here");
+    assert!(!running.task.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_close_timeout_counts_from_the_end_and_from_each_byte_after_it() {
+    for first in [Party::Client, Party::Upstream] {
+        let limits = Limits { half_close_timeout: Some(seconds(60)), ..Limits::default() };
+        let running = start(limits);
+        let (near, far) = sides(&running, first);
+        sleep(seconds(200)).await;
+        near.end();
+        for _ in 0..3 {
+            sleep(seconds(59)).await;
+            far.send(b"x");
+            assert_eq!(near.read(1).await, b"x");
+        }
+        let last = Instant::now();
+        let end = running.task.await.unwrap();
+        assert_eq!(end, ended(Party::Wssgate, Reason::HalfCloseTimeout));
+        assert_eq!(last.elapsed().as_secs(), 60);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lifetime_ends_even_a_busy_tunnel() {
+    let started = Instant::now();
+    let running = start(Limits { lifetime: Some(seconds(30)), ..Limits::default() });
+    while !running.task.is_finished() {
+        running.client.send(b"x");
+        sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(running.task.await.unwrap(), ended(Party::Wssgate, Reason::MaxLifetime));
+    assert_eq!(started.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_ends_it_at_work_and_at_rest() {
+    for wait in [Duration::ZERO, seconds(20)] {
+        let running = start(Limits::default());
+        running.client.send(b"x");
+        assert_eq!(running.upstream.read(1).await, b"x");
+        sleep(wait).await;
+        running.cut.send(()).unwrap();
+        assert_eq!(running.client.read_to_end().await, b"");
+        assert_eq!(running.upstream.read_to_end().await, b"");
+        assert_eq!(running.task.await.unwrap(), ended(Party::Wssgate, Reason::Drain));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_that_nobody_takes_is_given_up() {
+    let running = start(Limits::default());
+    running.client.hold_shutdown();
+    running.upstream.hold_shutdown();
+    sleep(seconds(5)).await;
+    let asked = Instant::now();
+    running.cut.send(()).unwrap();
+    assert_eq!(running.task.await.unwrap(), ended(Party::Wssgate, Reason::Drain));
+    assert!(asked.elapsed() <= GOODBYE_TIMEOUT + seconds(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_at_rest_reads_nothing_and_wakes_without_losing_a_byte() {
+    let running = start(Limits::default());
+    for turn in 0..20_u8 {
+        sleep(REST_AFTER * 3).await;
+        for (peer, party) in both(&running) {
+            assert!(peer.is_waited_for(), "{party:?} after {turn} turns");
+        }
+        let reads = both(&running).map(|(peer, _)| peer.reads());
+        sleep(REST_AFTER * 30).await;
+        assert_eq!(reads, both(&running).map(|(peer, _)| peer.reads()), "no read at rest");
+        let (near, far) =
+            sides(&running, if turn % 3 == 0 { Party::Client } else { Party::Upstream });
+        let text = vec![turn; 1 + usize::from(turn) * 5_000];
+        near.send(&text);
+        assert_eq!(far.read(text.len()).await, text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_or_an_error_wakes_a_tunnel_at_rest() {
+    for side in [Party::Client, Party::Upstream] {
+        let running = start(Limits::default());
+        sleep(seconds(10)).await;
+        let (near, far) = sides(&running, side);
+        near.end();
+        assert_eq!(far.read_to_end().await, b"");
+        far.end();
+        assert_eq!(running.task.await.unwrap(), ended(side, Reason::Closed));
+
+        let running = start(Limits::default());
+        sleep(seconds(10)).await;
+        let (near, _) = sides(&running, side);
+        near.fail_reads(io::ErrorKind::ConnectionReset);
+        assert_eq!(running.task.await.unwrap(), ended(side, Reason::Reset));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_does_not_rest_while_bytes_wait_for_a_slow_reader() {
+    for side in [Party::Client, Party::Upstream] {
+        let running = start(Limits::default());
+        let (near, far) = sides(&running, side);
+        far.room(3);
+        near.send(b"more than there is room for");
+        sleep(seconds(20)).await;
+        assert!(!near.is_waited_for() && !far.is_waited_for(), "bytes are in the copy's buffer");
+        far.room(1000);
+        assert_eq!(far.read(27).await, b"more than there is room for");
+        sleep(seconds(5)).await;
+        assert!(near.is_waited_for() && far.is_waited_for());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_does_not_rest_before_a_flush_is_done() {
+    for side in [Party::Client, Party::Upstream] {
+        let running = start(Limits::default());
+        let (near, far) = sides(&running, side);
+        far.hold_flush();
+        near.send(b"written is not sent");
+        sleep(seconds(20)).await;
+        assert!(!near.is_waited_for() && !far.is_waited_for(), "a flush is under way");
+        far.release_flush();
+        assert_eq!(far.read(19).await, b"written is not sent");
+        sleep(seconds(5)).await;
+        assert!(near.is_waited_for() && far.is_waited_for());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stands_still_stops_the_reading_on_the_other_side() {
+    let running = start(Limits::default());
+    running.client.room(1000);
+    running.upstream.send(&vec![7; 1_000_000]);
+    sleep(seconds(60)).await;
+    let taken = 1_000_000 - running.upstream.unread();
+    assert!(taken <= BUFFER_BYTES + 1000, "{taken} bytes were taken in");
+    running.client.room(usize::MAX);
+    assert_eq!(running.client.read(1_000_000).await, vec![7; 1_000_000]);
+}
+
+/// What one side does, in turn.
+#[derive(Clone, Debug)]
+enum Step {
+    Send(usize),
+    Pause(u64),
+    Room(usize),
+    HoldFlush,
+}
+
+fn script() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (1..40_000_usize).prop_map(Step::Send),
+        4 => (1..10_usize).prop_map(Step::Send),
+        3 => (0..4_000_u64).prop_map(Step::Pause),
+        1 => (1..60_000_usize).prop_map(Step::Room),
+        1 => Just(Step::HoldFlush),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// Plays the script and then ends the side; returns what was sent.
+async fn play(peer: Peer, script: Vec<Step>) -> Vec<u8> {
+    let mut sent = Vec::new();
+    for (turn, step) in script.into_iter().enumerate() {
+        match step {
+            Step::Send(length) => {
+                let bytes: Vec<u8> = (0..length).map(|at| (at * 31 + turn) as u8).collect();
+                peer.send(&bytes);
+                sent.extend(bytes);
+            }
+            Step::Pause(time) => {
+                sleep(Duration::from_millis(time)).await;
+                peer.release_flush();
+            }
+            Step::Room(room) => peer.room(room),
+            Step::HoldFlush => peer.hold_flush(),
+        }
+    }
+    peer.release_flush();
+    peer.room(usize::MAX);
+    peer.end();
+    sent
+}
+
+/// Reads in bits of many sizes, with pauses.
+async fn listen(peer: Peer) -> Vec<u8> {
+    let mut heard = Vec::new();
+    loop {
+        let bytes = peer.read_some(1 + heard.len() % 9_973).await;
+        if bytes.is_empty() {
+            return heard;
+        }
+        heard.extend(bytes);
+        if heard.len() % 5 == 0 {
+            sleep(Duration::from_millis(heard.len() as u64 % 1_700)).await;
+        }
+    }
+}
+
+async fn converse(client: Vec<Step>, upstream: Vec<Step>) {
+    let running = start(Limits::default());
+    let (said, answered, heard, received) = tokio::join!(
+        play(running.client.clone(), client),
+        play(running.upstream.clone(), upstream),
+        listen(running.upstream.clone()),
+        listen(running.client.clone()),
+    );
+    assert!(said == heard, "to_upstream: {} sent, {} arrived", said.len(), heard.len());
+    assert!(answered == received, "to_client: {} sent, {}", answered.len(), received.len());
+    assert_eq!(running.task.await.unwrap().reason, Reason::Closed);
+    assert_eq!(running.meter.to_upstream(), heard.len() as u64);
+    assert_eq!(running.meter.to_client(), received.len() as u64);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_byte_is_lost_however_talk_and_rest_alternate(client in script(), upstream in script()) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            // A day on the paused clock: a tunnel that hangs fails here.
+            tokio::time::timeout(seconds(24 * 3600), converse(client, upstream)).await.unwrap();
+        });
+    }
+}
