@@ -3,11 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails is a test that says so")]
 
 mod certs;
+mod cli;
+mod drain;
+mod fidelity;
 mod gate;
 mod heads;
 mod last_answer;
 mod layers;
+mod limits;
+mod log;
 mod plain;
 mod smoke;
 mod smuggling;
 mod support;
+mod timeouts;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use super::{eventually, repository, within};
 
@@ -13,6 +14,7 @@ use super::{eventually, repository, within};
 pub(crate) struct Binary {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    logging: JoinHandle<()>,
 }
 
 impl Binary {
@@ -23,13 +25,23 @@ impl Binary {
 
     /// The same, with these variables.
     pub(crate) fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wssgate"));
+        let mut command = Self::command(env!("CARGO_BIN_EXE_wssgate"));
+        command.args(args).envs(variables.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// A command without `WSSGATE_` variables.
+    pub(crate) fn command(program: &str) -> Command {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WSSGATE_")) {
             command.env_remove(name);
         }
+        command
+    }
+
+    /// Starts a command that is the program, or becomes it (exec).
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command
-            .args(args)
-            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -39,23 +51,36 @@ impl Binary {
         let log = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&log);
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        tokio::spawn(async move {
+        let logging = tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 sink.lock().unwrap().push(line);
             }
         });
-        Self { child, log }
+        Self { child, log, logging }
     }
 
     /// Starts it on a free port of 127.0.0.1 with the development certificate, logging JSON, and
     /// waits until it listens.
     pub(crate) async fn serving(upstream: &str, args: &[&str]) -> (Self, SocketAddr) {
-        let cert = repository("certs/localhost.pem").display().to_string();
-        let key = repository("certs/localhost.key").display().to_string();
-        let fixed =
-            ["--listen", "127.0.0.1:0", "--upstream", upstream, "--log-format", "json", "--cert"];
-        let all = [&fixed, [cert.as_str(), "--key", key.as_str()].as_slice(), args].concat();
-        let binary = Self::start(&all);
+        let fixed = ["--listen", "127.0.0.1:0", "--upstream", upstream, "--log-format", "json"];
+        let [cert, key] = certificate_arguments();
+        let binary = Self::start(&[&fixed, [&*cert, &*key].as_slice(), args].concat());
+        let addr = binary.listening().await;
+        (binary, addr)
+    }
+
+    /// The same under limits of the shell: what [`Binary::serving`] starts, after `ulimit LIMIT`.
+    pub(crate) async fn serving_limited(
+        limit: &str,
+        upstream: &str,
+        args: &[&str],
+    ) -> (Self, SocketAddr) {
+        let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
+        let mut command = Self::command("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_wssgate")]);
+        command.args(["--listen", "127.0.0.1:0", "--upstream", upstream, "--log-format", "json"]);
+        command.args(certificate_arguments()).args(args);
+        let binary = Self::spawn(command);
         let addr = binary.listening().await;
         (binary, addr)
     }
@@ -71,6 +96,11 @@ impl Binary {
         let find = || self.json().into_iter().find(|line| line["message"] == message);
         eventually(&format!("a log line {message:?}"), || find().is_some()).await;
         find().unwrap()
+    }
+
+    /// Every JSON line so far with this message.
+    pub(crate) fn lines(&self, message: &str) -> Vec<serde_json::Value> {
+        self.json().into_iter().filter(|line| line["message"] == message).collect()
     }
 
     /// Every line so far that is JSON.
@@ -98,4 +128,24 @@ impl Binary {
     pub(crate) async fn exit(&mut self) -> ExitStatus {
         within("the program ends", self.child.wait()).await.unwrap()
     }
+
+    /// Waits for its end; the exit code, and all that it logged.
+    pub(crate) async fn ended(mut self) -> (i32, Vec<String>) {
+        let status = self.exit().await;
+        within("the end of the log", &mut self.logging).await.unwrap();
+        (status.code().expect("ended by a signal"), self.log())
+    }
+
+    /// What `/proc/PID/status` says under this name, in KiB: `VmRSS` for one.
+    pub(crate) fn status_kib(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+/// `--cert` and `--key` of the development certificate.
+pub(crate) fn certificate_arguments() -> [String; 2] {
+    [("--cert", "localhost.pem"), ("--key", "localhost.key")]
+        .map(|(flag, file)| format!("{flag}={}", repository("certs").join(file).display()))
 }

@@ -155,4 +155,9 @@ impl Client {
     pub(crate) async fn shutdown(&mut self) {
         within("shutdown", self.0.shutdown()).await.unwrap();
     }
+
+    /// Goes away with a reset.
+    pub(crate) fn reset(self) {
+        super::reset(self.0.get_ref().0);
+    }
 }

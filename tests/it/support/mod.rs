@@ -9,7 +9,7 @@ mod client;
 mod proxy;
 mod upstream;
 
-pub(crate) use binary::Binary;
+pub(crate) use binary::{Binary, certificate_arguments};
 pub(crate) use client::{Client, TlsOptions};
 pub(crate) use proxy::Proxy;
 pub(crate) use upstream::{Conversation, Upstream};
@@ -81,6 +81,30 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
         }
     })
     .await;
+}
+
+/// Makes a socket's close a reset (SO_LINGER of 0, socket(7)).
+pub(crate) fn reset(stream: &tokio::net::TcpStream) {
+    socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+/// Waits until a connect to this address is refused.
+pub(crate) async fn refused(addr: std::net::SocketAddr) {
+    within("a refused connect", async {
+        loop {
+            match tokio::net::TcpStream::connect(addr).await {
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return,
+                _ => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    })
+    .await;
+}
+
+/// Checks that a tunnel passes bytes both ways, through an upstream that echoes.
+pub(crate) async fn echo(client: &mut Client, text: &str) {
+    client.send(text.as_bytes()).await;
+    assert_eq!(client.read_exact(text.len()).await, text.as_bytes());
 }
 
 /// A file of the repository.

@@ -164,4 +164,14 @@ impl Conversation {
         self.send(super::switching_response().as_bytes()).await;
         head
     }
+
+    /// Goes away with a reset.
+    pub(crate) fn reset(self) {
+        super::reset(&self.stream);
+    }
+
+    /// Ends this side.
+    pub(crate) async fn shutdown(&mut self) {
+        within("shutdown", self.stream.shutdown()).await.unwrap();
+    }
 }
