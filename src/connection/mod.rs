@@ -126,7 +126,8 @@ async fn tunnel(
         half_close_timeout: shared.timeouts.half_close,
         lifetime: shared.timeouts.max_lifetime.map(|lifetime| lifetime.mul_f64(jitter)),
     };
-    let cut = watch.cut(fastrand::f64());
+    // The clone is dropped when it resolves; `watch` says that we are here until the goodbye is said.
+    let cut = watch.clone().cut(fastrand::f64());
     let end = tunnel::run(&mut client, &mut upstream, &limits, meter, cut).await;
     if end.reason == Reason::Drain {
         shared.metrics.cut.increment();
