@@ -1,1 +1,204 @@
-//! TODO
+//! Stopping, as an orchestrator sees it: signals, what becomes of connections, exit codes.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::support::{Binary, Client, Upstream, echo, refused, upgrade_request, within};
+
+/// A timeout that no test waits for.
+const FAR: &str = "10m";
+
+/// A program with one open tunnel.
+async fn with_tunnel(upstream: &Upstream, args: &[&str]) -> (Binary, Client, std::net::SocketAddr) {
+    let (binary, addr) = Binary::serving(&upstream.addr(), args).await;
+    let mut client = Client::connect(addr).await;
+    client.upgrade().await;
+    echo(&mut client, "open").await;
+    (binary, client, addr)
+}
+
+#[tokio::test]
+async fn without_connections_it_ends_with_0() {
+    let upstream = Upstream::echo().await;
+    for signal in ["TERM", "INT"] {
+        let (binary, _) = Binary::serving(&upstream.addr(), &["--drain-timeout", FAR]).await;
+        binary.signal(signal).await;
+        let (code, log) = binary.ended().await;
+        assert_eq!(code, 0, "{signal}: {log:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_that_ends_in_time_is_let_end_and_the_exit_is_0() {
+    let upstream = Upstream::echo().await;
+    for signal in ["TERM", "INT"] {
+        let (binary, mut client, addr) = with_tunnel(&upstream, &["--drain-timeout", FAR]).await;
+        binary.signal(signal).await;
+        refused(addr).await;
+        echo(&mut client, "listeners are closed and the tunnel lives").await;
+        client.shutdown().await;
+        assert_eq!(client.read_to_end().await, b"");
+        let (code, log) = binary.ended().await;
+        assert_eq!(code, 0, "{signal}: {log:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_that_does_not_end_in_time_is_cut_and_the_exit_is_1() {
+    let upstream = Upstream::echo().await;
+    let (binary, mut client, _) = with_tunnel(&upstream, &["--drain-timeout", "1s"]).await;
+    binary.signal("TERM").await;
+    let (rest, how) = client.read_to_end_and_how().await;
+    assert_eq!(rest, b"");
+    how.expect("we say goodbye with close_notify");
+    assert_eq!(binary.ended().await.0, 1);
+}
+
+#[tokio::test]
+async fn a_drain_timeout_of_zero_cuts_at_once() {
+    let upstream = Upstream::echo().await;
+    let (binary, mut client, _) = with_tunnel(&upstream, &["--drain-timeout", "0"]).await;
+    binary.signal("TERM").await;
+    client.read_to_end().await;
+    assert_eq!(binary.ended().await.0, 1);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_everything_now() {
+    let upstream = Upstream::echo().await;
+    for (first, second) in [("TERM", "TERM"), ("INT", "INT"), ("TERM", "INT")] {
+        let (binary, mut client, _) = with_tunnel(&upstream, &["--drain-timeout", FAR]).await;
+        binary.signal(first).await;
+        binary.line("draining").await;
+        binary.signal(second).await;
+        assert_eq!(client.read_to_end().await, b"");
+        assert_eq!(binary.ended().await.0, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_drain_delay_too() {
+    let upstream = Upstream::echo().await;
+    let (binary, _) = Binary::serving(&upstream.addr(), &["--drain-delay", FAR]).await;
+    binary.signal("TERM").await;
+    binary.line("draining").await;
+    binary.signal("TERM").await;
+    assert_eq!(binary.ended().await.0, 0);
+}
+
+#[tokio::test]
+async fn set_up_under_way_is_cancelled() {
+    let upstream = Upstream::echo().await;
+    let args = ["--drain-timeout", FAR, "--setup-timeout", FAR];
+    let (binary, addr) = Binary::serving(&upstream.addr(), &args).await;
+    let mut silent = TcpStream::connect(addr).await.unwrap();
+    let mut stalled = TcpStream::connect(addr).await.unwrap();
+    stalled.write_all(b"\x16\x03\x01\x02\x00\x01\x00").await.unwrap();
+    let mut halfway = Client::connect(addr).await;
+    halfway.send(b"GET / HTTP/1.1\r\nHost: ").await;
+    binary.signal("TERM").await;
+    let (code, log) = binary.ended().await;
+    assert_eq!(code, 0, "{log:#?}");
+    for stream in [&mut silent, &mut stalled] {
+        assert!(!matches!(stream.read(&mut [0; 1]).await, Ok(1..)));
+    }
+    assert_eq!(halfway.read_to_end().await, b"");
+}
+
+#[tokio::test]
+async fn a_plain_request_in_flight_is_completed() {
+    let mut upstream = Upstream::manual().await;
+    let (binary, addr) = Binary::serving(&upstream.addr(), &["--drain-timeout", FAR]).await;
+    let mut client = Client::connect(addr).await;
+    client.send(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").await;
+    let mut conversation = upstream.accept().await;
+    conversation.read_head().await;
+    binary.signal("TERM").await;
+    refused(addr).await;
+    conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwh").await;
+    conversation.send(b"ole").await;
+    let answer = String::from_utf8(client.read_to_end().await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nwhole"));
+    client.shutdown().await;
+    assert_eq!(binary.ended().await.0, 0);
+}
+
+#[tokio::test]
+async fn an_upgrade_in_flight_is_completed() {
+    let mut upstream = Upstream::manual().await;
+    let (binary, addr) = Binary::serving(&upstream.addr(), &["--drain-timeout", FAR]).await;
+    let mut client = Client::connect(addr).await;
+    client.send(upgrade_request().as_bytes()).await;
+    let mut conversation = upstream.accept().await;
+    conversation.read_head().await;
+    binary.signal("TERM").await;
+    refused(addr).await;
+    conversation.agree().await;
+    client.read_head().await;
+    conversation.send(b"hello").await;
+    assert_eq!(client.read_exact(5).await, b"hello");
+    drop(conversation);
+    client.read_to_end().await;
+    client.shutdown().await;
+    assert_eq!(binary.ended().await.0, 0);
+}
+
+#[tokio::test]
+async fn sighup_does_not_end_it() {
+    let upstream = Upstream::echo().await;
+    let (binary, mut client, addr) = with_tunnel(&upstream, &[]).await;
+    for _ in 0..3 {
+        binary.signal("HUP").await;
+    }
+    echo(&mut client, "after the first hangups").await;
+    binary.signal("HUP").await;
+    Client::connect(addr).await.upgrade().await;
+    echo(&mut client, "live tunnels never notice").await;
+    client.shutdown().await;
+    client.read_to_end().await;
+    binary.signal("TERM").await;
+    assert_eq!(binary.ended().await.0, 0);
+}
+
+#[tokio::test]
+async fn tunnels_that_are_left_are_closed_spread_over_the_last_part_of_the_window() {
+    let upstream = Upstream::echo().await;
+    let (binary, addr) = Binary::serving(&upstream.addr(), &["--drain-timeout", "3s"]).await;
+    let mut ends = JoinSet::new();
+    for _ in 0..50 {
+        let mut client = Client::connect(addr).await;
+        client.upgrade().await;
+        ends.spawn(async move {
+            client.read_to_end().await;
+            Instant::now()
+        });
+    }
+    let started = Instant::now();
+    binary.signal("TERM").await;
+    let ends = within("all tunnels end", ends.join_all()).await;
+    let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
+    assert!(
+        *first - started >= Duration::from_millis(1_700),
+        "the first after {:?}",
+        *first - started
+    );
+    // Drawn by lot from 1.2 s: that fifty lie within 0.3 s does not happen.
+    assert!(*last - *first >= Duration::from_millis(300), "all within {:?}", *last - *first);
+    assert_eq!(binary.ended().await.0, 1);
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_removed_at_the_end() {
+    let upstream = Upstream::echo().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("front.sock");
+    let listen = format!("unix:{}", path.display());
+    let (binary, _) = Binary::serving(&upstream.addr(), &["--listen", &listen]).await;
+    assert!(path.exists());
+    binary.signal("TERM").await;
+    assert_eq!(binary.ended().await.0, 0);
+    assert!(!path.exists());
+}
