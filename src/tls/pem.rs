@@ -28,9 +28,8 @@ fn load_chain(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
 fn load_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
     let name = path.display();
     let pem = fs::read(path).with_context(|| format!("read private key {name} (--key)"))?;
-    let key = rustls_pemfile::private_key(&mut pem.as_slice())
-        .with_context(|| format!("parse private key {name}"))?;
-    // PKCS#8 says so in its label, the older forms in a header (RFC 1421, 4.6.1.1).
+    // PKCS#8 says so in its label, the older forms in a header (RFC 1421, 4.6.1.1) that the parser
+    // does not understand.
     let encrypted = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"]
         .iter()
         .any(|mark| memchr::memmem::find(&pem, mark.as_bytes()).is_some());
@@ -39,6 +38,8 @@ fn load_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
             "private key {name} is encrypted; decrypt it with: openssl pkey -in {name} -out plain.key"
         );
     }
+    let key = rustls_pemfile::private_key(&mut pem.as_slice())
+        .with_context(|| format!("parse private key {name}"))?;
     key.with_context(|| {
         format!("no private key in {name}; it must be PEM, with a line -----BEGIN PRIVATE KEY-----")
     })
