@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use wssgate::addr::{Listen, Upstream};
 use wssgate::config::{
     Certificate, Config, Forwarding, Limits, Timeouts, format_duration, parse_duration,
-    parse_network, parse_size,
+    parse_keepalive, parse_network, parse_size,
 };
 
 /// Names of a self-signed certificate that was not given any.
@@ -191,7 +191,7 @@ struct TimeoutArgs {
     drain_timeout: Span,
     /// TCP keepalive: idle time before the first of 6 probes, 10s apart
     #[arg(long, env = "WSSGATE_KEEPALIVE", hide_env_values = true, value_name = "TIME",
-          value_parser = parse_span, default_value_t = Span::of(Timeouts::default().keepalive))]
+          value_parser = parse_idle, default_value_t = Span::of(Timeouts::default().keepalive))]
     keepalive: Span,
 }
 
@@ -346,6 +346,10 @@ fn parse_positive(text: &str) -> anyhow::Result<Span> {
     let span = parse_span(text)?;
     anyhow::ensure!(!span.0.is_zero(), "without this limit a silent peer would be held for ever");
     Ok(span)
+}
+
+fn parse_idle(text: &str) -> anyhow::Result<Span> {
+    parse_keepalive(text).map(Span)
 }
 
 fn parse_head_size(text: &str) -> anyhow::Result<usize> {

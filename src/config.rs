@@ -121,13 +121,30 @@ pub struct Forwarding {
     pub trusted_proxies: Vec<IpNet>,
 }
 
+/// The longest duration: a clock could not hold every time that far away.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Reads a duration: `15s`, `1m 30s`, `250ms`, or `0`.
 pub fn parse_duration(text: &str) -> anyhow::Result<Duration> {
     if text.trim() == "0" {
         return Ok(Duration::ZERO);
     }
-    humantime::parse_duration(text)
-        .with_context(|| format!("{text:?} is not a duration; write it as in 15s, 500ms or 1h30m"))
+    let duration = humantime::parse_duration(text).with_context(|| {
+        format!("{text:?} is not a duration; write it as in 15s, 500ms or 1h30m")
+    })?;
+    anyhow::ensure!(duration <= LONGEST, "{text:?} is longer than 100 years");
+    Ok(duration)
+}
+
+/// Reads the idle time of keepalive: a duration that tcp(7) takes, or `0`.
+pub fn parse_keepalive(text: &str) -> anyhow::Result<Duration> {
+    const RANGE: std::ops::RangeInclusive<u64> = 1..=32_767;
+    let idle = parse_duration(text)?;
+    anyhow::ensure!(
+        idle.is_zero() || RANGE.contains(&idle.as_secs()),
+        "keepalive's idle time is between 1s and 32767s (about 9h), or 0 for off"
+    );
+    Ok(idle)
 }
 
 /// Prints a duration as [`parse_duration`] reads it.
@@ -164,6 +181,10 @@ mod tests {
         }
         assert_eq!(parse_duration("1h30m").unwrap(), Duration::from_secs(5400));
         assert!(parse_duration("15").unwrap_err().to_string().contains("as in 15s"));
+        assert!(parse_duration("101years").unwrap_err().to_string().contains("100 years"));
+        assert_eq!(parse_keepalive("0").unwrap(), Duration::ZERO);
+        assert_eq!(parse_keepalive("32767s").unwrap(), Duration::from_secs(32_767));
+        assert!(parse_keepalive("999ms").is_err() && parse_keepalive("32768s").is_err());
     }
 
     #[test]
