@@ -8,6 +8,7 @@ mod drain;
 mod fidelity;
 mod gate;
 mod heads;
+mod interop;
 mod last_answer;
 mod layers;
 mod limits;
