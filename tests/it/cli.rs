@@ -270,7 +270,9 @@ async fn a_file_that_is_no_socket_is_left_alone() {
 /// Every long flag of a help text, with its variable.
 fn flags(help: &str) -> Vec<(String, Option<String>)> {
     let mut flags: Vec<(String, Option<String>)> = Vec::new();
-    for line in help.lines() {
+    // A line may end between the word and the name.
+    let unwrapped: Vec<&str> = help.split("[env:").map(str::trim_start).collect();
+    for line in unwrapped.join("[env: ").lines() {
         let words = line.trim_start().trim_start_matches("-h, ").trim_start_matches("-V, ");
         if let Some(flag) = words.strip_prefix("--") {
             let end = flag.find(|c: char| !c.is_ascii_lowercase() && c != '-');
