@@ -8,11 +8,14 @@
 
 mod exchange;
 mod failure;
+mod idle;
 mod record;
+mod redirect;
 mod request;
 mod set_up;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +33,10 @@ use crate::net::{Prefixed, Stream};
 use crate::tunnel::{self, Limits, Reason};
 use crate::upstream::Pool;
 use failure::{Failure, Stage};
+pub use idle::Idle;
 use record::Record;
 use request::Served;
+use set_up::Ready;
 
 /// How long the reader of a last answer may take to end his side.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -58,6 +63,16 @@ pub struct Shared {
     pub forwarding: Forwarding,
     /// Whether the query is logged.
     pub log_query: bool,
+    /// The value of Strict-Transport-Security, when it is sent.
+    pub hsts: Option<String>,
+    /// Where the answers to ACME challenges lie.
+    pub acme_webroot: Option<PathBuf>,
+    /// The port of the first listener that speaks TLS.
+    pub tls_port: Option<u16>,
+    /// Requests that one connection may bring; none: any number.
+    pub max_requests: Option<usize>,
+    /// Connections between two requests.
+    pub idle: Idle,
     /// Places for handshakes.
     pub handshakes: Semaphore,
     /// What is counted.
@@ -77,37 +92,75 @@ pub struct Accepted {
     pub listener: Arc<str>,
     /// The listener's port; none of a unix socket.
     pub port: Option<u16>,
+    /// What the listener speaks.
+    pub speaks: Speaks,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// TLS, and HTTP within.
+    Tls,
+    /// Plain HTTP, which is sent on to https.
+    Plain,
 }
 
 /// Serves one connection until it is closed.
 pub async fn run(accepted: Accepted, shared: Arc<Shared>, mut watch: Watch) {
+    if accepted.speaks == Speaks::Plain {
+        return Box::pin(redirect::run(accepted, &shared, &mut watch)).await;
+    }
     let mut record = Record::new(&accepted);
-    let meter = Meter::default();
     // Boxed, so that a resting tunnel does not keep room for what came before it.
-    let set_up = Box::pin(set_up::run(accepted.stream, &shared, &mut record));
-    let ready = tokio::select! {
-        biased;
-        ready = set_up => ready,
-        () = watch.stopping() => Err(Failure::drain(Stage::Head)),
-    };
-    let served = match ready {
-        Ok(ready) => {
-            let serving = Box::pin(request::serve(ready, &shared, &mut record, &meter));
-            tokio::select! {
-                biased;
-                served = serving => served,
-                () = watch.clone().cut(fastrand::f64()) => {
-                    shared.metrics.cut.increment();
-                    Err(Failure::drain(Stage::Response))
-                }
-            }
+    let mut ready = {
+        let set_up = Box::pin(set_up::run(accepted.stream, &shared, &mut record));
+        tokio::select! {
+            biased;
+            ready = set_up => ready.map(Some),
+            () = watch.stopping() => Err(Failure::drain(Stage::Head)),
         }
-        Err(failure) => Err(failure),
     };
-    match served {
-        Ok(Served::Tunnel(streams)) => tunnel(*streams, &shared, &record, &meter, watch).await,
-        Ok(Served::Answered) => record.request_served(&shared.metrics, &meter),
-        Err(failure) => record.failed(&failure, &shared.metrics, &meter),
+    for count in 1.. {
+        let meter = Meter::default();
+        let served = match ready {
+            Ok(Some(ready)) => {
+                let may_go_on = shared.max_requests.is_none_or(|max| count < max);
+                serve(ready, (&shared, may_go_on), (&mut record, &meter), &watch).await
+            }
+            Ok(None) => return,
+            Err(failure) => Err(failure),
+        };
+        match served {
+            Ok(Served::Tunnel(streams)) => {
+                return tunnel(*streams, &shared, &record, &meter, watch).await;
+            }
+            Ok(Served::Answered(next)) => {
+                record.request_served(&shared.metrics, &meter);
+                let Some(next) = next else { return };
+                ready = Box::pin(set_up::next(*next, &shared, &mut watch)).await;
+                record.begin_again();
+            }
+            Err(failure) => return record.failed(&failure, &shared.metrics, &meter),
+        }
+    }
+}
+
+/// One request, until its answer is relayed, its tunnel may begin or the drain cuts it.
+async fn serve(
+    ready: Ready,
+    (shared, may_go_on): (&Shared, bool),
+    (record, meter): (&mut Record, &Meter),
+    watch: &Watch,
+) -> Result<Served, Failure> {
+    let may_go_on = may_go_on && !watch.is_stopping();
+    let serving = Box::pin(request::serve(ready, (shared, may_go_on), record, meter));
+    tokio::select! {
+        biased;
+        served = serving => served,
+        () = watch.clone().cut(fastrand::f64()) => {
+            shared.metrics.cut.increment();
+            Err(Failure::drain(Stage::Response))
+        }
     }
 }
 

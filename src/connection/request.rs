@@ -15,14 +15,15 @@ use crate::net::{Prefixed, Stream};
 pub(super) enum Served {
     /// The gate is open: both streams, with what was kept back in front.
     Tunnel(Box<(Prefixed<Client>, Prefixed<Stream>)>),
-    /// The upstream's answer was relayed whole.
-    Answered,
+    /// The upstream's answer was relayed whole. When the connection goes on, the client and what it has
+    /// sent since.
+    Answered(Option<Box<(Client, Vec<u8>)>>),
 }
 
 /// Serves the request whose head is `ready`. Whatever fails is answered here, as far as it can be.
 pub(super) async fn serve(
     mut ready: Ready,
-    shared: &Shared,
+    (shared, may_go_on): (&Shared, bool),
     record: &mut Record,
     meter: &Meter,
 ) -> Result<Served, Failure> {
@@ -30,26 +31,31 @@ pub(super) async fn serve(
     let request = match request::parse(head) {
         Ok(request) => request,
         Err(refusal) => {
-            let answer = answer::text(refusal.status, refusal.reason, false);
+            let answer = answer::text(refusal, false, shared.hsts.as_deref());
             send_last(&mut ready.client, &answer).await;
             return Err(Failure::refused(Stage::Head, refusal));
         }
     };
     record.requested(&request, shared.log_query);
-    match exchange(&mut ready.client, &request, behind, (shared, record, meter)).await {
+    let persistent = may_go_on && request.is_persistent() && !request.is_websocket();
+    let request_and_behind = (&request, behind, persistent);
+    match exchange(&mut ready.client, request_and_behind, shared, record, meter).await {
         Ok((Outcome::Switched(first), upstream)) => {
             let kept_back = behind.to_vec();
             let client = Prefixed::new(kept_back, ready.client);
             Ok(Served::Tunnel(Box::new((client, Prefixed::new(first, upstream)))))
         }
-        Ok((Outcome::Answered, _)) => {
+        Ok((Outcome::Answered(Some(ahead)), _)) => {
+            Ok(Served::Answered(Some(Box::new((ready.client, ahead)))))
+        }
+        Ok((Outcome::Answered(None), _)) => {
             send_last(&mut ready.client, b"").await;
-            Ok(Served::Answered)
+            Ok(Served::Answered(None))
         }
         Err(failure) => {
             if let Some(refusal) = failure.answer {
                 let is_head = request.method == "HEAD";
-                let answer = answer::text(refusal.status, refusal.reason, is_head);
+                let answer = answer::text(refusal, is_head, shared.hsts.as_deref());
                 send_last(&mut ready.client, &answer).await;
             }
             Err(failure)
@@ -59,9 +65,10 @@ pub(super) async fn serve(
 
 async fn exchange(
     client: &mut Client,
-    request: &Request<'_>,
-    behind: &[u8],
-    (shared, record, meter): (&Shared, &mut Record, &Meter),
+    (request, behind, persistent): (&Request<'_>, &[u8], bool),
+    shared: &Shared,
+    record: &mut Record,
+    meter: &Meter,
 ) -> Result<(Outcome, Stream), Failure> {
     let (mut upstream, target) = shared.pool.connect().await?;
     record.connected(target);
@@ -75,7 +82,7 @@ async fn exchange(
     };
     let mut head = Vec::with_capacity(1024);
     request.rewrite(&facts, &mut head);
-    let exchange = exchange::Exchange { request, behind, head, shared, meter };
+    let exchange = exchange::Exchange { request, behind, head, persistent, shared, meter };
     let outcome = exchange.run(client, &mut upstream, record).await?;
     Ok((outcome, upstream))
 }
