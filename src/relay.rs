@@ -80,26 +80,22 @@ pub enum Ended {
     ByClose,
 }
 
-/// Sends the client an answer: its rewritten head, then its body, which begins with `first`, to its
-/// end. `meter` counts the body.
+/// What a broken body is answered with, when its head has not gone on yet.
+pub const BROKEN_BODY: Refusal = Refusal::new(502, "broken framing in the response body");
+
+/// Sends the client the rest of an answer's body, to its end. `meter` counts it.
 pub async fn answer<U, C>(
     upstream: &mut U,
     client: &mut C,
-    head: &[u8],
-    mut body: Decoder,
-    (first, meter): (&[u8], &Meter),
+    body: &mut Decoder,
+    meter: &Meter,
 ) -> Result<Ended, Error>
 where
     U: AsyncRead + Unpin,
     C: AsyncWrite + Unpin,
 {
-    let broken = |_| Error::Response(Refusal::new(502, "broken framing in the response body"));
-    let mut out = Vec::with_capacity(head.len() + first.len());
-    out.extend_from_slice(head);
-    let mut surplus = body.decode(first, &mut out).map_err(broken)? < first.len();
-    write_now(client, &out).await.map_err(Error::Client)?;
-    meter.add_to_client(out.len() - head.len());
-
+    let mut out = Vec::new();
+    let mut surplus = false;
     let mut buf = Vec::new();
     if !body.is_done() {
         buf.reserve_exact(BUFFER_BYTES);
@@ -113,7 +109,8 @@ where
             Ok(_) => {}
             Err(error) => return Err(Error::Upstream(error)),
         }
-        surplus = body.decode(&buf, &mut out).map_err(broken)? < buf.len();
+        let taken = body.decode(&buf, &mut out).map_err(|_| Error::Response(BROKEN_BODY))?;
+        surplus = taken < buf.len();
         write_now(client, &out).await.map_err(Error::Client)?;
         meter.add_to_client(out.len());
     }

@@ -165,19 +165,25 @@ impl Exchange<'_> {
             return Ok(Answer::Switched(buf.split_off(length)));
         }
         let framing = response.framing(self.request.method).map_err(shut)?;
-        let body = Decoder::new(framing, Trailers::Keep);
-        progress.answering.store(true, Relaxed);
-        progress.refused.notify_one();
-        self.meter.touch();
-        record.answered(response.status);
+        let mut body = Decoder::new(framing, Trailers::Keep);
         let keep = self.persistent && progress.consumed.load(Relaxed) && !body.ends_by_close();
         let mut head = Vec::with_capacity(length + 64);
         let connection = if keep { "keep-alive" } else { "close" };
         response.rewrite(connection, self.shared.hsts.as_deref(), &mut head);
-        let ended = relay::answer(upstream, client, &head, body, (&buf[length..], self.meter))
+        let head_bytes = head.len();
+        let behind = &buf[length..];
+        let taken = body.decode(behind, &mut head).map_err(|_| shut(relay::BROKEN_BODY))?;
+        progress.answering.store(true, Relaxed);
+        progress.refused.notify_one();
+        record.answered(response.status);
+        let sent = relay::write_now(client, &head).await;
+        sent.map_err(|error| Failure::client(Stage::Response, error.to_string()))?;
+        self.meter.add_to_client(head.len() - head_bytes);
+        let ended = relay::answer(upstream, client, &mut body, self.meter)
             .await
             .map_err(|error| Failure::relay(Stage::Response, error))?;
-        Ok(Answer::Relayed { keep: keep && ended == Ended::ByFraming })
+        let whole = ended == Ended::ByFraming && taken == behind.len();
+        Ok(Answer::Relayed { keep: keep && whole })
     }
 
     /// The rest of the body; then only the client's end is waited for. Returns only to end it all.

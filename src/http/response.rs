@@ -131,9 +131,10 @@ impl Response<'_> {
     }
 
     fn goes_on(&self, field: &Field<'_>) -> bool {
-        // RFC 9110, 8.6 and RFC 9112, 6.1: a 1xx has neither, and a client might wait for the body.
+        // RFC 9110, 8.6 and RFC 9112, 6.1: a 1xx or 204 has neither; a client might wait for the body.
         let framing = field.is("content-length") || field.is("transfer-encoding");
-        if HOP_BY_HOP.iter().any(|name| field.is(name)) || (framing && self.status < 200) {
+        let bodiless = self.status < 200 || self.status == 204;
+        if HOP_BY_HOP.iter().any(|name| field.is(name)) || (framing && bodiless) {
             return false;
         }
         let protected = PROTECTED.iter().any(|name| field.is(name))
