@@ -1,6 +1,7 @@
 //! Client keep-alive: when a connection goes on after an answer, and what never crosses from one request
 //! to the next.
 
+mod connection;
 mod responses;
 
 use std::collections::HashSet;
