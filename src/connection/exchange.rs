@@ -72,9 +72,9 @@ struct Progress {
 
 impl Exchange<'_> {
     /// Runs it to its outcome. The streams are not closed.
-    pub(super) async fn run(
+    pub(super) async fn run<C: Client>(
         mut self,
-        client: &mut Client,
+        client: &mut C,
         upstream: &mut Stream,
         record: &mut Record,
     ) -> Result<Outcome, Failure> {

@@ -58,7 +58,7 @@ macro_rules! line {
 }
 
 impl Record {
-    pub(super) fn new(accepted: &Accepted) -> Self {
+    pub(super) fn new<S>(accepted: &Accepted<S>) -> Self {
         Self {
             began_at: Instant::now(),
             id: accepted.id,

@@ -16,6 +16,7 @@ use crate::drain::Watch;
 use crate::http::request::{self, Request};
 use crate::http::{Refusal, answer};
 use crate::meter::Meter;
+use crate::net::Stream;
 
 /// Where a certificate authority looks for the answer to its challenge.
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
@@ -26,7 +27,7 @@ const MAX_ANSWER_BYTES: u64 = 4096;
 const TLS_PORT: u16 = 443;
 
 /// Serves a connection to a listener that speaks plain HTTP.
-pub(super) async fn run(mut accepted: Accepted, shared: &Shared, watch: &mut Watch) {
+pub(super) async fn run(mut accepted: Accepted<Stream>, shared: &Shared, watch: &mut Watch) {
     let mut record = Record::new(&accepted);
     let deadline = record.began_at() + shared.timeouts.setup;
     let serving = async {

@@ -12,21 +12,21 @@ use crate::meter::Meter;
 use crate::net::{Prefixed, Stream};
 
 /// How a request was served.
-pub(super) enum Served {
+pub(super) enum Served<C> {
     /// The gate is open: both streams, with what was kept back in front.
-    Tunnel(Box<(Prefixed<Client>, Prefixed<Stream>)>),
+    Tunnel(Box<(Prefixed<C>, Prefixed<Stream>)>),
     /// The upstream's answer was relayed whole. When the connection goes on, the client and what it has
     /// sent since.
-    Answered(Option<Box<(Client, Vec<u8>)>>),
+    Answered(Option<Box<(C, Vec<u8>)>>),
 }
 
 /// Serves the request whose head is `ready`. Whatever fails is answered here, as far as it can be.
-pub(super) async fn serve(
-    mut ready: Ready,
+pub(super) async fn serve<C: Client>(
+    mut ready: Ready<C>,
     (shared, may_go_on): (&Shared, bool),
     record: &mut Record,
     meter: &Meter,
-) -> Result<Served, Failure> {
+) -> Result<Served<C>, Failure> {
     let (head, behind) = ready.buf.split_at(ready.head_bytes);
     let request = match request::parse(head) {
         Ok(request) => request,
@@ -63,8 +63,8 @@ pub(super) async fn serve(
     }
 }
 
-async fn exchange(
-    client: &mut Client,
+async fn exchange<C: Client>(
+    client: &mut C,
     (request, behind, persistent): (&Request<'_>, &[u8], bool),
     shared: &Shared,
     record: &mut Record,

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::failure::{Failure, Stage};
 use super::record::Record;
-use super::{Client, Shared, redirect, send_last};
+use super::{Client, Encrypted, Shared, redirect, send_last};
 use crate::drain::Watch;
 use crate::http::{Refusal, answer, head, request};
 use crate::net::{Prefixed, Stream};
@@ -22,8 +22,8 @@ const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A client whose request head is whole: the first `head_bytes` of `buf`; more may stand behind.
 #[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) client: Client,
+pub(super) struct Ready<C> {
+    pub(super) client: C,
     pub(super) buf: Vec<u8>,
     pub(super) head_bytes: usize,
 }
@@ -33,7 +33,7 @@ pub(super) async fn run(
     mut stream: Stream,
     shared: &Shared,
     record: &mut Record,
-) -> Result<Ready, Failure> {
+) -> Result<Ready<Encrypted>, Failure> {
     let deadline = record.began_at() + shared.timeouts.setup;
     let first = read_first(&mut stream, deadline).await?;
     let speaks_http = speaks_http(&first);
@@ -48,11 +48,11 @@ pub(super) async fn run(
 
 /// Waits for the next request of a client whose last one was answered and who has sent `buf` since. A
 /// client that sends none in time, or whose place is needed, or a drain: close_notify, and `None`.
-pub(super) async fn next(
-    (mut client, mut buf): (Client, Vec<u8>),
+pub(super) async fn next<C: Client>(
+    (mut client, mut buf): (C, Vec<u8>),
     shared: &Shared,
     watch: &mut Watch,
-) -> Result<Option<Ready>, Failure> {
+) -> Result<Option<Ready<C>>, Failure> {
     if buf.is_empty() {
         let _idle = shared.idle.enter();
         buf.reserve(FIRST_READ_BYTES);
@@ -77,12 +77,12 @@ pub(super) async fn next(
 }
 
 /// Reads the rest of a head. A refusal is answered here.
-async fn finish(
-    mut client: Client,
+pub(super) async fn finish<C: Client>(
+    mut client: C,
     mut buf: Vec<u8>,
     deadline: Instant,
     shared: &Shared,
-) -> Result<Ready, Failure> {
+) -> Result<Ready<C>, Failure> {
     match read_head(&mut client, &mut buf, deadline, shared.max_head_bytes).await {
         Ok(head_bytes) => Ok(Ready { client, buf, head_bytes }),
         Err(failure) => {
@@ -115,7 +115,7 @@ async fn handshake(
     deadline: Instant,
     shared: &Shared,
     record: &mut Record,
-) -> Result<Client, Failure> {
+) -> Result<Encrypted, Failure> {
     let accept = async {
         let place = shared.handshakes.acquire().await;
         let mut accept = std::pin::pin!(tls::accept(shared.tls.clone(), stream));
