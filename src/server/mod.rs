@@ -118,11 +118,16 @@ impl Server {
         self.listeners.iter().map(address).collect()
     }
 
+    /// What its connections share: settings and counters.
+    pub fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.accepting.shared)
+    }
+
     /// Serves until `stops` says so; its second word, or [`Stop::Now`], ends the drain at once. When
     /// `stops` is closed the server runs on.
     pub async fn run(self, mut stops: mpsc::Receiver<Stop>) -> anyhow::Result<Outcome> {
         let (drain, watch) = drain::channel();
-        let shared = Arc::clone(&self.accepting.shared);
+        let shared = self.shared();
         let accepting = tokio::spawn(self.accepting.run(self.listeners, watch));
 
         let mut stop = match stops.recv().await {
