@@ -43,7 +43,7 @@ fn pass_response(head: &[u8], out: &mut Vec<u8>) {
     let length = Scanner::new(LIMIT).scan(head).unwrap().unwrap();
     let response = response::parse(&head[..length]).unwrap();
     response.accepts(KEY).unwrap();
-    response.rewrite("Upgrade", out);
+    response.rewrite("Upgrade", None, out);
 }
 
 fn heads(criterion: &mut Criterion) {

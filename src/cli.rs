@@ -127,6 +127,29 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "WSSGATE_SELF_SIGNED", hide_env_values = true, value_name = "NAMES",
           value_delimiter = ',', num_args = 0..=1, default_missing_value = LOCAL_NAMES)]
     self_signed: Option<Vec<String>>,
+    /// Address to listen on for plain HTTP, which is sent on to https; may be repeated
+    #[arg(
+        long,
+        env = "WSSGATE_REDIRECT_HTTP",
+        hide_env_values = true,
+        value_name = "ADDR",
+        value_delimiter = ','
+    )]
+    redirect_http: Vec<Listen>,
+    /// Folder in which an ACME client leaves its answers (.well-known/acme-challenge/), served to
+    /// plain HTTP
+    #[arg(
+        long,
+        env = "WSSGATE_ACME_WEBROOT",
+        hide_env_values = true,
+        value_name = "DIR",
+        requires = "redirect_http"
+    )]
+    acme_webroot: Option<PathBuf>,
+    /// Tell browsers to come by https only, for this time (Strict-Transport-Security), as in 365d
+    #[arg(long, env = "WSSGATE_HSTS", hide_env_values = true, value_name = "TIME",
+          value_parser = parse_positive)]
+    hsts: Option<Span>,
     #[command(flatten)]
     forwarding: ForwardingArgs,
     #[command(flatten)]
@@ -193,6 +216,10 @@ struct TimeoutArgs {
     #[arg(long, env = "WSSGATE_KEEPALIVE", hide_env_values = true, value_name = "TIME",
           value_parser = parse_idle, default_value_t = Span::of(Timeouts::default().keepalive))]
     keepalive: Span,
+    /// Between two requests on a client's connection; 0 is one request a connection
+    #[arg(long, env = "WSSGATE_KEEPALIVE_TIMEOUT", hide_env_values = true, value_name = "TIME",
+          value_parser = parse_span, default_value_t = Span(Timeouts::default().keepalive_timeout))]
+    keepalive_timeout: Span,
 }
 
 #[derive(Debug, Args)]
@@ -223,6 +250,10 @@ struct LimitArgs {
     #[arg(long, env = "WSSGATE_MAX_HEAD_SIZE", hide_env_values = true, value_name = "SIZE",
           value_parser = parse_head_size, default_value = "64KiB")]
     max_head_size: usize,
+    /// Requests on one connection; 0 is any number
+    #[arg(long, env = "WSSGATE_MAX_REQUESTS", hide_env_values = true, value_name = "COUNT",
+          default_value_t = Limits::default().max_requests.unwrap_or_default())]
+    max_requests: usize,
 }
 
 impl ServeArgs {
@@ -261,12 +292,16 @@ impl ServeArgs {
                 max_connections_per_ip: optional(self.limits.max_connections_per_ip),
                 max_handshakes: optional(self.limits.max_handshakes),
                 max_head_bytes: self.limits.max_head_size,
+                max_requests: optional(self.limits.max_requests),
             },
             forwarding: Forwarding {
                 forwarded: self.forwarding.forwarded,
                 trusted_proxies: self.forwarding.trusted_proxy,
             },
             log_query: self.log_query,
+            hsts: self.hsts.map(|span| span.0),
+            redirect_http: self.redirect_http,
+            acme_webroot: self.acme_webroot,
         })
     }
 }
@@ -284,6 +319,7 @@ impl TimeoutArgs {
             drain_delay: self.drain_delay.0,
             drain: self.drain_timeout.0,
             keepalive: self.keepalive.into_option(),
+            keepalive_timeout: self.keepalive_timeout.0,
         }
     }
 }
@@ -298,6 +334,9 @@ pub(crate) fn demo_config(listen: Vec<Listen>, upstream: std::net::SocketAddr) -
         limits: Limits::default(),
         forwarding: Forwarding::default(),
         log_query: false,
+        hsts: None,
+        redirect_http: Vec::new(),
+        acme_webroot: None,
     }
 }
 

@@ -15,6 +15,10 @@ use crate::addr::{Listen, Upstream};
 pub struct Config {
     /// Where to listen.
     pub listen: Vec<Listen>,
+    /// Where to listen for plain HTTP, which is sent on to https.
+    pub redirect_http: Vec<Listen>,
+    /// The folder in which an ACME client leaves its answers, served to plain HTTP.
+    pub acme_webroot: Option<PathBuf>,
     /// Where the application listens; at least one.
     pub upstreams: Vec<Upstream>,
     /// What to show to clients.
@@ -25,6 +29,8 @@ pub struct Config {
     pub limits: Limits,
     /// What upstreams are told about clients.
     pub forwarding: Forwarding,
+    /// For how long browsers are told to come by https only; none: they are not told.
+    pub hsts: Option<Duration>,
     /// Whether logs show the query of a request; it may hold secrets.
     pub log_query: bool,
 }
@@ -66,6 +72,8 @@ pub struct Timeouts {
     pub drain: Duration,
     /// TCP keepalive's idle time.
     pub keepalive: Option<Duration>,
+    /// Between two requests on a client's connection; zero: one request a connection.
+    pub keepalive_timeout: Duration,
 }
 
 impl Default for Timeouts {
@@ -81,6 +89,7 @@ impl Default for Timeouts {
             drain_delay: Duration::ZERO,
             drain: Duration::from_secs(25),
             keepalive: Some(Duration::from_secs(60)),
+            keepalive_timeout: Duration::from_secs(75),
         }
     }
 }
@@ -96,6 +105,8 @@ pub struct Limits {
     pub max_handshakes: Option<usize>,
     /// Bytes of a request's or response's head.
     pub max_head_bytes: usize,
+    /// Requests on one connection; none: any number.
+    pub max_requests: Option<usize>,
 }
 
 impl Default for Limits {
@@ -105,6 +116,7 @@ impl Default for Limits {
             max_connections_per_ip: None,
             max_handshakes: None,
             max_head_bytes: 64 * 1024,
+            max_requests: Some(1000),
         }
     }
 }

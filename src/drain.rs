@@ -51,6 +51,11 @@ impl Drain {
 }
 
 impl Watch {
+    /// Whether a drain has begun.
+    pub fn is_stopping(&self) -> bool {
+        !matches!(*self.0.borrow(), Phase::Running)
+    }
+
     /// Waits for the drain's begin: what is not yet a tunnel stops here. Cancel safe.
     pub async fn stopping(&mut self) {
         // An error means that the server is gone, which is a stop as well.

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use cli::{Cli, Command};
 use wssgate::config::Config;
+use wssgate::connection::Speaks;
 use wssgate::demo;
 use wssgate::server::{Outcome, Server, raise_open_files};
 
@@ -61,8 +62,11 @@ async fn serve(config: Config) -> anyhow::Result<Outcome> {
     let stops = signals::listen()?;
     let upstreams: Vec<String> = config.upstreams.iter().map(ToString::to_string).collect();
     let server = Server::bind(config, raise_open_files())?;
-    for address in server.addresses() {
-        tracing::info!(listener = address, upstream = upstreams.join(","), "listening");
+    for (listener, speaks) in server.addresses() {
+        match speaks {
+            Speaks::Tls => tracing::info!(listener, upstream = upstreams.join(","), "listening"),
+            Speaks::Plain => tracing::info!(listener, "redirecting to https"),
+        }
     }
     server.run(stops).await
 }
@@ -72,7 +76,7 @@ async fn demo(listen: Vec<wssgate::addr::Listen>) -> anyhow::Result<Outcome> {
     let upstream = demo::Upstream::bind().await?;
     let config = cli::demo_config(listen, upstream.local_addr());
     let server = Server::bind(config, raise_open_files())?;
-    for address in server.addresses() {
+    for (address, _) in server.addresses() {
         let port = address.rsplit(':').next().unwrap_or_default();
         eprintln!(
             "\n  open https://localhost:{port}/ (the certificate is self-signed; Ctrl-C ends)\n"

@@ -4,7 +4,6 @@
 //! it refuses, nothing ever does.
 
 use std::future::pending;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use crate::http::request::{Kind, Request};
 use crate::http::{Refusal, response};
 use crate::meter::Meter;
 use crate::net::Stream;
-use crate::relay;
+use crate::relay::{self, Ended};
 
 /// How often the clocks are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -29,8 +28,18 @@ const TICK: Duration = Duration::from_millis(250);
 pub(super) enum Outcome {
     /// 101, the right one, and sent on: the tunnel may begin with these bytes of the upstream's.
     Switched(Vec<u8>),
-    /// The answer was relayed to its end.
-    Answered,
+    /// The answer was relayed to its end. When the client's connection may go on, what it has sent
+    /// behind this request.
+    Answered(Option<Vec<u8>>),
+}
+
+/// How the upstream answered.
+enum Answer {
+    Switched(Vec<u8>),
+    /// To its end; whether the client has been told that its connection goes on.
+    Relayed {
+        keep: bool,
+    },
 }
 
 /// One request on its way.
@@ -40,6 +49,8 @@ pub(super) struct Exchange<'a> {
     pub(super) behind: &'a [u8],
     /// The head that the upstream gets.
     pub(super) head: Vec<u8>,
+    /// Whether the client's connection may go on, as far as the request and the server are concerned.
+    pub(super) persistent: bool,
     pub(super) shared: &'a Shared,
     pub(super) meter: &'a Meter,
 }
@@ -53,15 +64,17 @@ struct Progress {
     refused: Notify,
     /// It is the upstream that is waited for: it has the whole request, or does not take it.
     upstream_owes: AtomicBool,
+    /// The request's body was read to its end: what follows is another request.
+    consumed: AtomicBool,
     /// The client has ended its side.
     client_ended: AtomicBool,
 }
 
 impl Exchange<'_> {
     /// Runs it to its outcome. The streams are not closed.
-    pub(super) async fn run(
+    pub(super) async fn run<C: Client>(
         mut self,
-        client: &mut Client,
+        client: &mut C,
         upstream: &mut Stream,
         record: &mut Record,
     ) -> Result<Outcome, Failure> {
@@ -72,27 +85,34 @@ impl Exchange<'_> {
         let mut body = Decoder::new(framing, Trailers::Drop);
         let head_bytes = self.head.len();
         let malformed = |error: crate::http::body::Error| Refusal::new(400, error.0);
-        body.decode(self.behind, &mut self.head)
+        let taken = body
+            .decode(self.behind, &mut self.head)
             .map_err(|error| Failure::refused(Stage::Body, malformed(error)))?;
         let progress = Progress::default();
         self.send(upstream, &progress).await?;
         progress.upstream_owes.store(body.is_done(), Relaxed);
+        progress.consumed.store(body.is_done(), Relaxed);
         self.meter.add_to_upstream(self.head.len() - head_bytes);
 
+        let mut ahead = self.behind[taken..].to_vec();
         let (mut client_read, mut client_write) = split(client);
         let (mut upstream_read, mut upstream_write) = split(upstream);
-        let mut download =
-            pin!(self.download(&mut upstream_read, &mut client_write, record, &progress));
-        let mut upload = pin!(self.upload(&mut client_read, &mut upstream_write, body, &progress));
-        let result = tokio::select! {
-            biased;
-            result = &mut download => result,
-            failure = &mut upload => Err(failure),
-            failure = self.watch(&progress) => Err(failure),
+        let result = {
+            let download = self.download(&mut upstream_read, &mut client_write, record, &progress);
+            let upload =
+                self.upload(&mut client_read, &mut upstream_write, (body, &mut ahead), &progress);
+            tokio::select! {
+                biased;
+                result = download => result,
+                failure = upload => Err(failure),
+                failure = self.watch(&progress) => Err(failure),
+            }
         };
-        match progress.answering.load(Relaxed) {
-            true => result.map_err(Failure::unanswered),
-            false => result,
+        match result {
+            Ok(Answer::Switched(first)) => Ok(Outcome::Switched(first)),
+            Ok(Answer::Relayed { keep }) => Ok(Outcome::Answered(keep.then_some(ahead))),
+            Err(failure) if progress.answering.load(Relaxed) => Err(failure.unanswered()),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -117,7 +137,7 @@ impl Exchange<'_> {
         client: &mut C,
         record: &mut Record,
         progress: &Progress,
-    ) -> Result<Outcome, Failure>
+    ) -> Result<Answer, Failure>
     where
         U: AsyncRead + Unpin,
         C: AsyncWrite + Unpin,
@@ -137,22 +157,32 @@ impl Exchange<'_> {
             progress.answering.store(true, Relaxed);
             record.answered(101);
             let mut head = Vec::with_capacity(length);
-            response.rewrite("Upgrade", &mut head);
+            response.rewrite("Upgrade", self.shared.hsts.as_deref(), &mut head);
             relay::write_now(client, &head)
                 .await
                 .map_err(|error| Failure::client(Stage::Response, error.to_string()))?;
-            return Ok(Outcome::Switched(buf.split_off(length)));
+            return Ok(Answer::Switched(buf.split_off(length)));
         }
         let framing = response.framing(self.request.method).map_err(shut)?;
-        let body = Decoder::new(framing, Trailers::Keep);
+        let mut body = Decoder::new(framing, Trailers::Keep);
+        let keep = self.persistent && progress.consumed.load(Relaxed) && !body.ends_by_close();
+        let mut head = Vec::with_capacity(length + 64);
+        let connection = if keep { "keep-alive" } else { "close" };
+        response.rewrite(connection, self.shared.hsts.as_deref(), &mut head);
+        let head_bytes = head.len();
+        let behind = &buf[length..];
+        let taken = body.decode(behind, &mut head).map_err(|_| shut(relay::BROKEN_BODY))?;
         progress.answering.store(true, Relaxed);
         progress.refused.notify_one();
-        self.meter.touch();
         record.answered(response.status);
-        relay::answer(upstream, client, &response, body, (&buf[length..], self.meter))
+        let sent = relay::write_now(client, &head).await;
+        sent.map_err(|error| Failure::client(Stage::Response, error.to_string()))?;
+        self.meter.add_to_client(head.len() - head_bytes);
+        let ended = relay::answer(upstream, client, &mut body, self.meter)
             .await
             .map_err(|error| Failure::relay(Stage::Response, error))?;
-        Ok(Outcome::Answered)
+        let whole = ended == Ended::ByFraming && taken == behind.len();
+        Ok(Answer::Relayed { keep: keep && whole })
     }
 
     /// The rest of the body; then only the client's end is waited for. Returns only to end it all.
@@ -160,7 +190,7 @@ impl Exchange<'_> {
         &self,
         client: &mut C,
         upstream: &mut U,
-        mut body: Decoder,
+        (mut body, ahead): (Decoder, &mut Vec<u8>),
         progress: &Progress,
     ) -> Failure
     where
@@ -168,15 +198,17 @@ impl Exchange<'_> {
         U: AsyncWrite + Unpin,
     {
         let owes = &progress.upstream_owes;
-        if let Err(error) = relay::body(client, upstream, &mut body, self.meter, owes).await {
+        let counts = (&mut *ahead, self.meter);
+        if let Err(error) = relay::body(client, upstream, &mut body, counts, owes).await {
             return Failure::relay(Stage::Body, error);
         }
         owes.store(true, Relaxed);
+        progress.consumed.store(body.is_done(), Relaxed);
         self.meter.touch();
         if self.request.is_websocket() {
             progress.refused.notified().await;
         }
-        if let Err(error) = relay::client_end(client).await {
+        if let Err(error) = relay::client_end(client, ahead, self.shared.max_head_bytes).await {
             return Failure::client(Stage::Response, error.to_string());
         }
         progress.client_ended.store(true, Relaxed);

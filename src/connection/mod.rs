@@ -8,11 +8,14 @@
 
 mod exchange;
 mod failure;
+mod idle;
 mod record;
+mod redirect;
 mod request;
 mod set_up;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +30,13 @@ use crate::drain::Watch;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::net::{Prefixed, Stream};
-use crate::tunnel::{self, Limits, Reason};
+use crate::tunnel::{self, Limits, ReadReady, Reason};
 use crate::upstream::Pool;
 use failure::{Failure, Stage};
+pub use idle::Idle;
 use record::Record;
 use request::Served;
+use set_up::Ready;
 
 /// How long the reader of a last answer may take to end his side.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,8 +45,13 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// end together.
 const LIFETIME_JITTER: f64 = 0.1;
 
-/// The TLS side of a connection.
-type Client = TlsStream<Prefixed<Stream>>;
+/// A client's stream after its handshake.
+type Encrypted = TlsStream<Prefixed<Stream>>;
+
+/// The client's side of a connection: bytes that TLS has been taken off.
+pub trait Client: AsyncRead + AsyncWrite + ReadReady + Send + Unpin {}
+
+impl<C: AsyncRead + AsyncWrite + ReadReady + Send + Unpin> Client for C {}
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -58,6 +68,16 @@ pub struct Shared {
     pub forwarding: Forwarding,
     /// Whether the query is logged.
     pub log_query: bool,
+    /// The value of Strict-Transport-Security, when it is sent.
+    pub hsts: Option<String>,
+    /// Where the answers to ACME challenges lie.
+    pub acme_webroot: Option<PathBuf>,
+    /// The port of the first listener that speaks TLS.
+    pub tls_port: Option<u16>,
+    /// Requests that one connection may bring; none: any number.
+    pub max_requests: Option<usize>,
+    /// Connections between two requests.
+    pub idle: Idle,
     /// Places for handshakes.
     pub handshakes: Semaphore,
     /// What is counted.
@@ -66,53 +86,113 @@ pub struct Shared {
 
 /// A connection as the accept loop hands it over.
 #[derive(Debug)]
-pub struct Accepted {
+pub struct Accepted<S> {
     /// Its number, from 1.
     pub id: u64,
-    /// The socket.
-    pub stream: Stream,
+    /// The client's stream.
+    pub stream: S,
     /// The client's address; none over a unix socket.
     pub client: Option<SocketAddr>,
     /// The listener's address.
     pub listener: Arc<str>,
     /// The listener's port; none of a unix socket.
     pub port: Option<u16>,
+    /// What the listener speaks.
+    pub speaks: Speaks,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// TLS, and HTTP within.
+    Tls,
+    /// Plain HTTP, which is sent on to https.
+    Plain,
 }
 
 /// Serves one connection until it is closed.
-pub async fn run(accepted: Accepted, shared: Arc<Shared>, mut watch: Watch) {
+pub async fn run(accepted: Accepted<Stream>, shared: Arc<Shared>, mut watch: Watch) {
+    if accepted.speaks == Speaks::Plain {
+        return Box::pin(redirect::run(accepted, &shared, &mut watch)).await;
+    }
     let mut record = Record::new(&accepted);
-    let meter = Meter::default();
     // Boxed, so that a resting tunnel does not keep room for what came before it.
-    let set_up = Box::pin(set_up::run(accepted.stream, &shared, &mut record));
-    let ready = tokio::select! {
-        biased;
-        ready = set_up => ready,
-        () = watch.stopping() => Err(Failure::drain(Stage::Head)),
-    };
-    let served = match ready {
-        Ok(ready) => {
-            let serving = Box::pin(request::serve(ready, &shared, &mut record, &meter));
-            tokio::select! {
-                biased;
-                served = serving => served,
-                () = watch.clone().cut(fastrand::f64()) => {
-                    shared.metrics.cut.increment();
-                    Err(Failure::drain(Stage::Response))
-                }
-            }
+    let ready = {
+        let set_up = Box::pin(set_up::run(accepted.stream, &shared, &mut record));
+        tokio::select! {
+            biased;
+            ready = set_up => ready,
+            () = watch.stopping() => Err(Failure::drain(Stage::Head)),
         }
-        Err(failure) => Err(failure),
     };
-    match served {
-        Ok(Served::Tunnel(streams)) => tunnel(*streams, &shared, &record, &meter, watch).await,
-        Ok(Served::Answered) => record.request_served(&shared.metrics, &meter),
-        Err(failure) => record.failed(&failure, &shared.metrics, &meter),
+    requests(ready, record, &shared, watch).await;
+}
+
+/// Serves a client whose TLS was taken off before: what fuzzing and tests without sockets begin with.
+pub async fn run_decrypted<C: Client>(accepted: Accepted<C>, shared: &Shared, watch: Watch) {
+    let record = Record::new(&accepted);
+    let deadline = record.began_at() + shared.timeouts.setup;
+    let ready = Box::pin(set_up::finish(accepted.stream, Vec::new(), deadline, shared)).await;
+    requests(ready, record, shared, watch).await;
+}
+
+/// One request after the other, until the connection ends or has become a tunnel that ended.
+async fn requests<C: Client>(
+    first: Result<Ready<C>, Failure>,
+    mut record: Record,
+    shared: &Shared,
+    mut watch: Watch,
+) {
+    let mut ready = first;
+    for count in 1.. {
+        let meter = Meter::default();
+        let served = match ready {
+            Ok(ready) => {
+                let may_go_on = shared.max_requests.is_none_or(|max| count < max);
+                serve(ready, (shared, may_go_on), (&mut record, &meter), &watch).await
+            }
+            Err(failure) => Err(failure),
+        };
+        match served {
+            Ok(Served::Tunnel(streams)) => {
+                return tunnel(*streams, shared, &record, &meter, watch).await;
+            }
+            Ok(Served::Answered(next)) => {
+                record.request_served(&shared.metrics, &meter);
+                let Some(next) = next else { return };
+                ready = match Box::pin(set_up::next(*next, shared, &mut watch)).await {
+                    Ok(Some(ready)) => Ok(ready),
+                    Ok(None) => return,
+                    Err(failure) => Err(failure),
+                };
+                record.begin_again();
+            }
+            Err(failure) => return record.failed(&failure, &shared.metrics, &meter),
+        }
     }
 }
 
-async fn tunnel(
-    (mut client, mut upstream): (Prefixed<Client>, Prefixed<Stream>),
+/// One request, until its answer is relayed, its tunnel may begin or the drain cuts it.
+async fn serve<C: Client>(
+    ready: Ready<C>,
+    (shared, may_go_on): (&Shared, bool),
+    (record, meter): (&mut Record, &Meter),
+    watch: &Watch,
+) -> Result<Served<C>, Failure> {
+    let may_go_on = may_go_on && !watch.is_stopping();
+    let serving = Box::pin(request::serve(ready, (shared, may_go_on), record, meter));
+    tokio::select! {
+        biased;
+        served = serving => served,
+        () = watch.clone().cut(fastrand::f64()) => {
+            shared.metrics.cut.increment();
+            Err(Failure::drain(Stage::Response))
+        }
+    }
+}
+
+async fn tunnel<C: Client>(
+    (mut client, mut upstream): (Prefixed<C>, Prefixed<Stream>),
     shared: &Shared,
     record: &Record,
     meter: &Meter,

@@ -20,7 +20,8 @@ use crate::tunnel::{End, Party, Reason};
 /// The fields of one connection's lines, as far as they are known yet.
 #[derive(Debug)]
 pub(super) struct Record {
-    accepted_at: Instant,
+    /// Accept, or the moment when a further request was whole.
+    began_at: Instant,
     id: u64,
     listener: Arc<str>,
     pub(super) client: Option<SocketAddr>,
@@ -57,9 +58,9 @@ macro_rules! line {
 }
 
 impl Record {
-    pub(super) fn new(accepted: &Accepted) -> Self {
+    pub(super) fn new<S>(accepted: &Accepted<S>) -> Self {
         Self {
-            accepted_at: Instant::now(),
+            began_at: Instant::now(),
             id: accepted.id,
             listener: Arc::clone(&accepted.listener),
             client: accepted.client,
@@ -75,8 +76,19 @@ impl Record {
     }
 
     /// When the connection was accepted: all of set-up counts from here.
-    pub(super) fn accepted_at(&self) -> Instant {
-        self.accepted_at
+    pub(super) fn began_at(&self) -> Instant {
+        self.began_at
+    }
+
+    /// Makes room for the next request on the same connection.
+    pub(super) fn begin_again(&mut self) {
+        self.began_at = Instant::now();
+        self.method = None;
+        self.host = None;
+        self.path = None;
+        self.status = None;
+        self.upstream = None;
+        self.setup_ms = 0;
     }
 
     pub(super) fn handshaken(&mut self, session: Session) {
@@ -175,6 +187,6 @@ impl Record {
     }
 
     fn duration_ms(&self) -> u64 {
-        u64::try_from(self.accepted_at.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }

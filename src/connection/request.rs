@@ -12,47 +12,53 @@ use crate::meter::Meter;
 use crate::net::{Prefixed, Stream};
 
 /// How a request was served.
-pub(super) enum Served {
+pub(super) enum Served<C> {
     /// The gate is open: both streams, with what was kept back in front.
-    Tunnel(Box<(Prefixed<Client>, Prefixed<Stream>)>),
-    /// The upstream's answer was relayed whole.
-    Answered,
+    Tunnel(Box<(Prefixed<C>, Prefixed<Stream>)>),
+    /// The upstream's answer was relayed whole. When the connection goes on, the client and what it has
+    /// sent since.
+    Answered(Option<Box<(C, Vec<u8>)>>),
 }
 
 /// Serves the request whose head is `ready`. Whatever fails is answered here, as far as it can be.
-pub(super) async fn serve(
-    mut ready: Ready,
-    shared: &Shared,
+pub(super) async fn serve<C: Client>(
+    mut ready: Ready<C>,
+    (shared, may_go_on): (&Shared, bool),
     record: &mut Record,
     meter: &Meter,
-) -> Result<Served, Failure> {
+) -> Result<Served<C>, Failure> {
     let (head, behind) = ready.buf.split_at(ready.head_bytes);
     let request = match request::parse(head) {
         Ok(request) => request,
         Err(refusal) => {
             let is_head = request::is_head(head);
-            let answer = answer::text(refusal.status, refusal.reason, is_head);
+            let answer = answer::text(refusal, is_head, shared.hsts.as_deref());
             send_last(&mut ready.client, &answer).await;
             return Err(Failure::refused(Stage::Head, refusal));
         }
     };
     record.requested(&request, shared.log_query);
-    match exchange(&mut ready.client, &request, behind, (shared, record, meter)).await {
+    let persistent = may_go_on && request.is_persistent() && !request.is_websocket();
+    let request_and_behind = (&request, behind, persistent);
+    match exchange(&mut ready.client, request_and_behind, shared, record, meter).await {
         Ok((Outcome::Switched(first), upstream)) => {
             let kept_back = behind.to_vec();
             let client = Prefixed::new(kept_back, ready.client);
             Ok(Served::Tunnel(Box::new((client, Prefixed::new(first, upstream)))))
         }
-        Ok((Outcome::Answered, upstream)) => {
+        Ok((Outcome::Answered(Some(ahead)), _)) => {
+            Ok(Served::Answered(Some(Box::new((ready.client, ahead)))))
+        }
+        Ok((Outcome::Answered(None), upstream)) => {
             // The client may linger; the upstream need not wait for that.
             drop(upstream);
             send_last(&mut ready.client, b"").await;
-            Ok(Served::Answered)
+            Ok(Served::Answered(None))
         }
         Err(failure) => {
             if let Some(refusal) = failure.answer {
                 let is_head = request::is_head(head);
-                let answer = answer::text(refusal.status, refusal.reason, is_head);
+                let answer = answer::text(refusal, is_head, shared.hsts.as_deref());
                 send_last(&mut ready.client, &answer).await;
             }
             Err(failure)
@@ -60,11 +66,12 @@ pub(super) async fn serve(
     }
 }
 
-async fn exchange(
-    client: &mut Client,
-    request: &Request<'_>,
-    behind: &[u8],
-    (shared, record, meter): (&Shared, &mut Record, &Meter),
+async fn exchange<C: Client>(
+    client: &mut C,
+    (request, behind, persistent): (&Request<'_>, &[u8], bool),
+    shared: &Shared,
+    record: &mut Record,
+    meter: &Meter,
 ) -> Result<(Outcome, Stream), Failure> {
     let (mut upstream, target) = shared.pool.connect().await?;
     record.connected(target);
@@ -78,7 +85,7 @@ async fn exchange(
     };
     let mut head = Vec::with_capacity(1024);
     request.rewrite(&facts, &mut head);
-    let exchange = exchange::Exchange { request, behind, head, shared, meter };
+    let exchange = exchange::Exchange { request, behind, head, persistent, shared, meter };
     let outcome = exchange.run(client, &mut upstream, record).await?;
     Ok((outcome, upstream))
 }

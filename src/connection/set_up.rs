@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::failure::{Failure, Stage};
 use super::record::Record;
-use super::{Client, Shared, send_last};
+use super::{Client, Encrypted, Shared, redirect, send_last};
+use crate::drain::Watch;
 use crate::http::{Refusal, answer, head, request};
 use crate::net::{Prefixed, Stream};
 use crate::tls;
@@ -21,8 +22,8 @@ const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A client whose request head is whole: the first `head_bytes` of `buf`; more may stand behind.
 #[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) client: Client,
+pub(super) struct Ready<C> {
+    pub(super) client: C,
     pub(super) buf: Vec<u8>,
     pub(super) head_bytes: usize,
 }
@@ -32,22 +33,62 @@ pub(super) async fn run(
     mut stream: Stream,
     shared: &Shared,
     record: &mut Record,
-) -> Result<Ready, Failure> {
-    let deadline = record.accepted_at() + shared.timeouts.setup;
+) -> Result<Ready<Encrypted>, Failure> {
+    let deadline = record.began_at() + shared.timeouts.setup;
     let first = read_first(&mut stream, deadline).await?;
     let speaks_http = speaks_http(&first);
     let mut stream = Prefixed::new(first, stream);
     if speaks_http {
-        return Err(redirect(&mut stream, deadline, shared.max_head_bytes, record).await);
+        let limit = shared.max_head_bytes;
+        return Err(redirect::on_tls_port(&mut stream, deadline, limit, record).await);
     }
-    let mut client = handshake(stream, deadline, shared, record).await?;
-    let mut buf = Vec::new();
+    let client = handshake(stream, deadline, shared, record).await?;
+    finish(client, Vec::new(), deadline, shared).await
+}
+
+/// Waits for the next request of a client whose last one was answered and who has sent `buf` since. A
+/// client that sends none in time, or whose place is needed, or a drain: close_notify, and `None`.
+pub(super) async fn next<C: Client>(
+    (mut client, mut buf): (C, Vec<u8>),
+    shared: &Shared,
+    watch: &mut Watch,
+) -> Result<Option<Ready<C>>, Failure> {
+    if buf.is_empty() {
+        let _idle = shared.idle.enter();
+        buf.reserve(FIRST_READ_BYTES);
+        let keepalive = shared.timeouts.keepalive_timeout;
+        let read = tokio::select! {
+            biased;
+            read = timeout(keepalive, client.read_buf(&mut buf)) => read.ok(),
+            () = shared.idle.give_way() => None,
+            () = watch.stopping() => None,
+        };
+        if !matches!(read, Some(Ok(1..))) {
+            send_last(&mut client, b"").await;
+            return Ok(None);
+        }
+    }
+    let deadline = Instant::now() + shared.timeouts.setup;
+    tokio::select! {
+        biased;
+        ready = finish(client, buf, deadline, shared) => ready.map(Some),
+        () = watch.stopping() => Err(Failure::drain(Stage::Head)),
+    }
+}
+
+/// Reads the rest of a head. A refusal is answered here.
+pub(super) async fn finish<C: Client>(
+    mut client: C,
+    mut buf: Vec<u8>,
+    deadline: Instant,
+    shared: &Shared,
+) -> Result<Ready<C>, Failure> {
     match read_head(&mut client, &mut buf, deadline, shared.max_head_bytes).await {
         Ok(head_bytes) => Ok(Ready { client, buf, head_bytes }),
         Err(failure) => {
             if let Some(refusal) = failure.answer {
                 let is_head = request::is_head(&buf);
-                let answer = answer::text(refusal.status, refusal.reason, is_head);
+                let answer = answer::text(refusal, is_head, shared.hsts.as_deref());
                 send_last(&mut client, &answer).await;
             }
             Err(failure)
@@ -70,46 +111,12 @@ fn speaks_http(first: &[u8]) -> bool {
     first.first().is_some_and(u8::is_ascii_uppercase)
 }
 
-/// Answers plain HTTP on the TLS port, in plain HTTP: the same URL, with https.
-async fn redirect(
-    stream: &mut Prefixed<Stream>,
-    deadline: Instant,
-    limit: usize,
-    record: &mut Record,
-) -> Failure {
-    let mut buf = Vec::new();
-    let refusal = Refusal::new(400, "this port speaks TLS: use https or wss");
-    let failure = match read_head(stream, &mut buf, deadline, limit).await {
-        Ok(length) => match request::parse(&buf[..length]) {
-            Ok(request) => {
-                record.requested(&request, false);
-                match request.host {
-                    Some(host) if request.target.starts_with('/') => {
-                        let location = format!("https://{host}{}", request.target);
-                        send_last(stream, &answer::redirect(&location)).await;
-                        record.answered(308);
-                        return Failure::client(Stage::Head, "plain HTTP on the TLS port");
-                    }
-                    _ => Failure::refused(Stage::Head, refusal),
-                }
-            }
-            Err(_) => Failure::refused(Stage::Head, refusal),
-        },
-        Err(failure) => failure,
-    };
-    if failure.answer.is_some() {
-        let is_head = request::is_head(&buf);
-        send_last(stream, &answer::text(refusal.status, refusal.reason, is_head)).await;
-    }
-    failure
-}
-
 async fn handshake(
     stream: Prefixed<Stream>,
     deadline: Instant,
     shared: &Shared,
     record: &mut Record,
-) -> Result<Client, Failure> {
+) -> Result<Encrypted, Failure> {
     let accept = async {
         let place = shared.handshakes.acquire().await;
         let mut accept = std::pin::pin!(tls::accept(shared.tls.clone(), stream));
@@ -130,7 +137,8 @@ async fn handshake(
     }
 }
 
-async fn read_head<S>(
+/// Reads a head within the deadline.
+pub(super) async fn read_head<S>(
     stream: &mut S,
     buf: &mut Vec<u8>,
     deadline: Instant,

@@ -75,6 +75,11 @@ impl Request<'_> {
         self.version == "HTTP/1.1"
     }
 
+    /// Whether the client means to go on with its connection after the answer (RFC 9112, 9.3).
+    pub fn is_persistent(&self) -> bool {
+        self.version == "HTTP/1.1" && !super::has_member(&self.fields, "connection", "close")
+    }
+
     /// Appends to `out` the head that the upstream gets, with what `facts` say of the client.
     pub fn rewrite(&self, facts: &Facts, out: &mut Vec<u8>) {
         for part in [self.method, " ", &self.target, " ", self.version, "\r\n"] {

@@ -12,6 +12,9 @@ const HOP_BY_HOP: [&str; 3] = ["connection", "keep-alive", "proxy-connection"];
 const PROTECTED: [&str; 5] =
     ["content-length", "transfer-encoding", "content-type", "set-cookie", "upgrade"];
 
+/// What we speak.
+const VERSION: &[u8] = b"HTTP/1.1";
+
 /// A response head that was understood.
 #[derive(Debug)]
 pub struct Response<'b> {
@@ -105,13 +108,21 @@ impl Response<'_> {
         }
     }
 
-    /// Appends to `out` the head that the client gets, with `connection` as its one Connection header.
-    pub fn rewrite(&self, connection: &str, out: &mut Vec<u8>) {
+    /// Appends to `out` the head that the client gets, with `connection` as its one Connection header
+    /// and, unless the upstream has its own word on it, `hsts` as Strict-Transport-Security.
+    pub fn rewrite(&self, connection: &str, hsts: Option<&str>, out: &mut Vec<u8>) {
         let status_line = self.head.len() - super::after_line(self.head).len();
-        out.extend_from_slice(&self.head[..status_line]);
+        // An intermediary sends its own version (RFC 9112, 2.3), or a client would fall back to 1.0.
+        out.extend_from_slice(VERSION);
+        out.extend_from_slice(&self.head[VERSION.len()..status_line]);
         for field in self.fields.iter().filter(|field| self.goes_on(field)) {
             out.extend_from_slice(field.line);
             out.extend_from_slice(b"\r\n");
+        }
+        if let Some(hsts) = hsts
+            && !self.fields.iter().any(|field| field.is("strict-transport-security"))
+        {
+            out.extend_from_slice(format!("Strict-Transport-Security: {hsts}\r\n").as_bytes());
         }
         if !connection.is_empty() {
             out.extend_from_slice(format!("Connection: {connection}\r\n").as_bytes());
@@ -120,9 +131,10 @@ impl Response<'_> {
     }
 
     fn goes_on(&self, field: &Field<'_>) -> bool {
-        // RFC 9110, 8.6 and RFC 9112, 6.1: a 1xx has neither, and a client might wait for the body.
+        // RFC 9110, 8.6 and RFC 9112, 6.1: a 1xx or 204 has neither; a client might wait for the body.
         let framing = field.is("content-length") || field.is("transfer-encoding");
-        if HOP_BY_HOP.iter().any(|name| field.is(name)) || (framing && self.status < 200) {
+        let bodiless = self.status < 200 || self.status == 204;
+        if HOP_BY_HOP.iter().any(|name| field.is(name)) || (framing && bodiless) {
             return false;
         }
         let protected = PROTECTED.iter().any(|name| field.is(name))

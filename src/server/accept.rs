@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::limit::PerIp;
-use crate::connection::{self, Accepted, Shared};
+use crate::connection::{self, Accepted, Shared, Speaks};
 use crate::drain::Watch;
 use crate::net::{Listener, Stream};
 
@@ -31,7 +31,7 @@ pub(super) struct Accepting {
 
 impl Accepting {
     /// Accepts and spawns until a drain begins, then closes the listeners.
-    pub(super) async fn run(self, listeners: Vec<Listener>, mut watch: Watch) {
+    pub(super) async fn run(self, listeners: Vec<(Listener, Speaks)>, mut watch: Watch) {
         let connections = watch.clone();
         tokio::select! {
             biased;
@@ -40,12 +40,15 @@ impl Accepting {
         }
     }
 
-    async fn accept_all(&self, listeners: &[Listener], watch: Watch) {
+    async fn accept_all(&self, listeners: &[(Listener, Speaks)], watch: Watch) {
         let mut turn = 0;
         let mut id = 0;
         let mut pause = FIRST_PAUSE;
         loop {
             // The place comes first: without one, connections wait in the kernel's queue.
+            if self.permits.available_permits() == 0 {
+                self.shared.idle.end_one();
+            }
             let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
             let (index, accepted) = accept_any(listeners, turn).await;
             turn = index + 1;
@@ -67,8 +70,15 @@ impl Accepting {
                 continue;
             };
             id += 1;
-            let listener = Arc::clone(listeners[index].name());
-            let accepted = Accepted { id, stream, client, listener, port: listeners[index].port() };
+            let (listener, speaks) = &listeners[index];
+            let accepted = Accepted {
+                id,
+                stream,
+                client,
+                listener: Arc::clone(listener.name()),
+                port: listener.port(),
+                speaks: *speaks,
+            };
             let shared = Arc::clone(&self.shared);
             let watch = watch.clone();
             tokio::spawn(async move {
@@ -95,13 +105,13 @@ impl Accepting {
 
 /// The next connection of any listener, beginning with the one whose turn it is.
 async fn accept_any(
-    listeners: &[Listener],
+    listeners: &[(Listener, Speaks)],
     turn: usize,
 ) -> (usize, io::Result<(Stream, Option<SocketAddr>)>) {
     poll_fn(|cx| {
         for offset in 0..listeners.len() {
             let index = (turn + offset) % listeners.len();
-            if let Poll::Ready(accepted) = listeners[index].poll_accept(cx) {
+            if let Poll::Ready(accepted) = listeners[index].0.poll_accept(cx) {
                 return Poll::Ready((index, accepted));
             }
         }

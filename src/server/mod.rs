@@ -15,8 +15,8 @@ use anyhow::Context as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
-use crate::config::{Certificate, Config, HANDSHAKES_PER_CORE, Timeouts};
-use crate::connection::Shared;
+use crate::config::{Certificate, Config, HANDSHAKES_PER_CORE, Limits, Timeouts};
+use crate::connection::{Idle, Shared, Speaks};
 use crate::drain;
 use crate::metrics::Metrics;
 use crate::net::{Keepalive, Listener};
@@ -49,7 +49,7 @@ pub enum Outcome {
 /// A server that is bound and not yet running.
 #[derive(Debug)]
 pub struct Server {
-    listeners: Vec<Listener>,
+    listeners: Vec<(Listener, Speaks)>,
     accepting: Accepting,
     timeouts: Timeouts,
 }
@@ -76,7 +76,13 @@ impl Server {
         let keepalive = Keepalive(config.timeouts.keepalive);
         let mut listeners = Vec::new();
         for address in &config.listen {
-            listeners.extend(Listener::bind(address, keepalive)?);
+            let bound = Listener::bind(address, keepalive)?.into_iter();
+            listeners.extend(bound.map(|listener| (listener, Speaks::Tls)));
+        }
+        let tls_port = listeners.iter().find_map(|(listener, _)| listener.port());
+        for address in &config.redirect_http {
+            let bound = Listener::bind(address, keepalive)?.into_iter();
+            listeners.extend(bound.map(|listener| (listener, Speaks::Plain)));
         }
         let limits = &config.limits;
         let handshakes = limits.max_handshakes.unwrap_or_else(default_handshakes);
@@ -89,6 +95,11 @@ impl Server {
             max_head_bytes: limits.max_head_bytes,
             forwarding: config.forwarding,
             log_query: config.log_query,
+            hsts: config.hsts.map(|age| format!("max-age={}", age.as_secs())),
+            acme_webroot: config.acme_webroot,
+            tls_port,
+            max_requests: requests_for(&config.timeouts, limits),
+            idle: Idle::default(),
             handshakes: Semaphore::new(handshakes.min(Semaphore::MAX_PERMITS)),
             metrics: Metrics::default(),
         };
@@ -100,16 +111,23 @@ impl Server {
         Ok(Self { listeners, accepting, timeouts: config.timeouts })
     }
 
-    /// The addresses that are listened on, ports chosen by the kernel included.
-    pub fn addresses(&self) -> Vec<String> {
-        self.listeners.iter().map(|listener| listener.name().to_string()).collect()
+    /// The addresses that are listened on, ports chosen by the kernel included, those of plain HTTP last.
+    pub fn addresses(&self) -> Vec<(String, Speaks)> {
+        let address =
+            |(listener, speaks): &(Listener, Speaks)| (listener.name().to_string(), *speaks);
+        self.listeners.iter().map(address).collect()
+    }
+
+    /// What its connections share: settings and counters.
+    pub fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.accepting.shared)
     }
 
     /// Serves until `stops` says so; its second word, or [`Stop::Now`], ends the drain at once. When
     /// `stops` is closed the server runs on.
     pub async fn run(self, mut stops: mpsc::Receiver<Stop>) -> anyhow::Result<Outcome> {
         let (drain, watch) = drain::channel();
-        let shared = Arc::clone(&self.accepting.shared);
+        let shared = self.shared();
         let accepting = tokio::spawn(self.accepting.run(self.listeners, watch));
 
         let mut stop = match stops.recv().await {
@@ -151,6 +169,10 @@ impl Server {
         let cut = left.is_err() || metrics.cut.value() > 0;
         Ok(if cut { Outcome::Cut } else { Outcome::Drained })
     }
+}
+
+fn requests_for(timeouts: &Timeouts, limits: &Limits) -> Option<usize> {
+    if timeouts.keepalive_timeout.is_zero() { Some(1) } else { limits.max_requests }
 }
 
 fn default_handshakes() -> usize {

@@ -9,6 +9,7 @@ mod fidelity;
 mod gate;
 mod heads;
 mod interop;
+mod keepalive;
 mod last_answer;
 mod layers;
 mod limits;

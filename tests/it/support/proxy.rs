@@ -39,10 +39,13 @@ impl Proxy {
             limits: Limits::default(),
             forwarding: Forwarding::default(),
             log_query: false,
+            hsts: None,
+            redirect_http: Vec::new(),
+            acme_webroot: None,
         };
         tweak(&mut config);
         let server = Server::bind(config, 20_000).unwrap();
-        let addresses = server.addresses();
+        let addresses: Vec<String> = server.addresses().into_iter().map(|(addr, _)| addr).collect();
         let addr = addresses[0].parse().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
         let (stops, receiver) = mpsc::channel(1);
         let running = tokio::spawn(server.run(receiver));

@@ -158,6 +158,12 @@ impl Conversation {
         within("send to the proxy", self.stream.write_all(bytes)).await.unwrap();
     }
 
+    /// Ends its side, and reads off what is left.
+    pub(crate) async fn finish(&mut self) {
+        let _ = self.stream.shutdown().await;
+        self.read_to_end().await;
+    }
+
     /// Reads the head and agrees to the upgrade.
     pub(crate) async fn agree(&mut self) -> String {
         let head = self.read_head().await;
