@@ -107,6 +107,15 @@ pub(crate) async fn open_idle(proxy: &Proxy, files: &Files, count: usize) -> Res
     Ok(tunnels)
 }
 
+/// Has each of the tunnels echo a message.
+pub(crate) async fn echo_once(tunnels: &mut [Tunnel]) -> Result<()> {
+    let message = frame::from_client(&[0x5a; frame::ECHO_BYTES]);
+    for tunnel in tunnels {
+        tunnel.echo(&message).await?;
+    }
+    Ok(())
+}
+
 async fn echo(mut tunnel: Tunnel, done: &AtomicU64) -> Result<()> {
     let message = frame::from_client(&[0x5a; frame::ECHO_BYTES]);
     loop {

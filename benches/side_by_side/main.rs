@@ -30,10 +30,10 @@ use measure::Plan;
 use peers::Program;
 use table::Column;
 
-/// Measures wssgate, nginx, HAProxy and hitch side by side.
+/// Measures wssgate, nginx, HAProxy and hitch side by side; without options, writes the result file.
 #[derive(Parser)]
 struct Args {
-    /// Smoke test: one round of small windows and few tunnels; writes no result file.
+    /// Smoke test: one round of small windows and few tunnels.
     #[arg(long)]
     quick: bool,
     /// How often each program is started afresh and measured; the median counts.
@@ -45,14 +45,22 @@ struct Args {
     /// Idle tunnels for the memory figure.
     #[arg(long)]
     tunnels: Option<usize>,
-    /// Only these programs, comma-separated; writes no result file.
+    /// Only these programs, comma-separated.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Program>,
     /// Passed by `cargo bench`; without it (`cargo test --benches`) nothing is measured.
     #[arg(long, hide = true)]
     bench: bool,
-    /// Only the rows with this in their titles; writes no result file.
+    /// Only the rows with this in their titles.
     filter: Option<String>,
+}
+
+impl Args {
+    /// Whether this is the run whose figures are published.
+    fn is_whole(&self) -> bool {
+        let same_sizes = self.rounds.is_none() && self.seconds.is_none() && self.tunnels.is_none();
+        !self.quick && same_sizes && self.only.is_empty() && self.filter.is_none()
+    }
 }
 
 fn main() -> Result<ExitCode> {
@@ -98,7 +106,7 @@ async fn run(args: &Args) -> Result<ExitCode> {
     notes.extend_from_slice(&failures);
     let report = table::report(&columns, &plan, &notes)?;
     println!("{report}");
-    if !args.quick && args.only.is_empty() && args.filter.is_none() {
+    if args.is_whole() {
         write_results(&report)?;
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -147,10 +147,11 @@ async fn cpu(load: Load, proxy: &Proxy, files: &Files, plan: &Plan) -> Result<f6
 /// Bytes for each of many tunnels at rest.
 async fn memory(proxy: &Proxy, files: &Files, plan: &Plan) -> Result<f64> {
     let before = usage::memory_bytes(proxy.root_process())?;
-    let tunnels =
+    let mut tunnels =
         load::open_idle(proxy, files, plan.tunnels).await.context("open the idle tunnels")?;
     sleep(plan.rest).await;
     let with = usage::memory_bytes(proxy.root_process())?;
-    drop(tunnels);
+    // A tunnel that was cut meanwhile would look like a cheap one.
+    load::echo_once(&mut tunnels).await.context("use the tunnels after their rest")?;
     Ok((with as f64 - before as f64) / plan.tunnels as f64)
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use anyhow::{Context as _, anyhow, bail};
 use listenfd::ListenFd;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::{Keepalive, Stream};
@@ -137,10 +137,15 @@ fn bind_unix(path: &Path, mode: Option<u32>) -> anyhow::Result<Listener> {
     let name = format!("unix:{}", path.display());
     remove_stale(path)?;
     let bind = || -> io::Result<Listener> {
-        let listener = UnixListener::bind(path)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        // Before anybody can connect.
         if let Some(mode) = mode {
             fs::set_permissions(path, Permissions::from_mode(mode))?;
         }
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(socket.into())?;
         let metadata = fs::symlink_metadata(path)?;
         let file = SocketFile { path: path.to_owned(), id: (metadata.dev(), metadata.ino()) };
         Ok(Listener {

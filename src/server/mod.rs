@@ -11,10 +11,11 @@ pub use limit::raise_open_files;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
+use crate::addr::Listen;
 use crate::config::{Certificate, Config, HANDSHAKES_PER_CORE, Limits, Timeouts};
 use crate::connection::{Idle, Shared, Speaks};
 use crate::drain;
@@ -75,7 +76,11 @@ impl Server {
         let tls = tls::server_config(pair)?;
         let keepalive = Keepalive(config.timeouts.keepalive);
         let mut listeners = Vec::new();
-        for address in &config.listen {
+        for (index, address) in config.listen.iter().enumerate() {
+            // A descriptor can be taken over once.
+            let twice =
+                matches!(address, Listen::Fd(_)) && config.listen[..index].contains(address);
+            ensure!(!twice, "listen on {address}: given twice");
             let bound = Listener::bind(address, keepalive)?.into_iter();
             listeners.extend(bound.map(|listener| (listener, Speaks::Tls)));
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
@@ -20,7 +21,8 @@ pub(super) struct Flow<'a> {
     to_upstream: Lane,
     to_client: Lane,
     ended_first: AtomicU8,
-    failed: AtomicU8,
+    /// The first side that failed without having ended, and how.
+    failure: OnceLock<(u8, io::ErrorKind)>,
 }
 
 /// What is between a read on one side and the flush on the other.
@@ -28,6 +30,12 @@ pub(super) struct Flow<'a> {
 struct Lane {
     unwritten: AtomicU64,
     unflushed: AtomicBool,
+    /// The side that is read from has ended or failed.
+    read_off: AtomicBool,
+    /// The side that is written to takes nothing more: what is meant for it is thrown away.
+    lost: AtomicBool,
+    /// All was delivered, and the end passed on.
+    delivered: AtomicBool,
 }
 
 impl Lane {
@@ -43,7 +51,7 @@ impl<'a> Flow<'a> {
             to_upstream: Lane::default(),
             to_client: Lane::default(),
             ended_first: AtomicU8::new(NOBODY),
-            failed: AtomicU8::new(NOBODY),
+            failure: OnceLock::new(),
         }
     }
 
@@ -59,15 +67,13 @@ impl<'a> Flow<'a> {
 
     /// How a copy that returned ended the tunnel.
     pub(super) fn end(&self, error: Option<io::Error>) -> End {
-        let first = party(self.ended_first.load(Relaxed));
-        let failed = party(self.failed.load(Relaxed));
-        match (error, first, failed) {
-            // Who closed for good also fails our writes; its end is what counts.
-            (Some(_), Some(first), Some(failed)) if first == failed => closed(first),
-            (Some(error), _, failed) => {
-                End { closed_by: failed.unwrap_or(Party::Wssgate), reason: reason(&error) }
+        match (self.failure.get(), error) {
+            (Some((side, kind)), _) => End { closed_by: party(*side), reason: reason(*kind) },
+            // The copy's own, if it ever has one: `WriteZero`.
+            (None, Some(error)) if !self.is_half_closed() => {
+                End { closed_by: Party::Wssgate, reason: reason(error.kind()) }
             }
-            (None, first, _) => closed(first.unwrap_or(Party::Client)),
+            (None, _) => closed(party(self.ended_first.load(Relaxed))),
         }
     }
 }
@@ -76,16 +82,16 @@ fn closed(closed_by: Party) -> End {
     End { closed_by, reason: Reason::Closed }
 }
 
-fn party(value: u8) -> Option<Party> {
+fn party(value: u8) -> Party {
     match value {
-        CLIENT => Some(Party::Client),
-        UPSTREAM => Some(Party::Upstream),
-        _ => None,
+        CLIENT => Party::Client,
+        UPSTREAM => Party::Upstream,
+        _ => Party::Wssgate,
     }
 }
 
-fn reason(error: &io::Error) -> Reason {
-    match error.kind() {
+fn reason(kind: io::ErrorKind) -> Reason {
+    match kind {
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
@@ -124,14 +130,30 @@ impl<'a, S> Side<'a, S> {
     }
 
     fn ended(&self) {
+        self.filled().read_off.store(true, Relaxed);
         let _ = self.flow.ended_first.compare_exchange(NOBODY, self.name, Relaxed, Relaxed);
         // The half-close timeout counts from here.
         self.flow.meter.touch();
     }
 
-    fn failed<T>(&self, error: io::Error) -> Poll<io::Result<T>> {
-        let _ = self.flow.failed.compare_exchange(NOBODY, self.name, Relaxed, Relaxed);
-        Poll::Ready(Err(error))
+    /// Notes an error. Who has ended for good also fails our writes: its end is what counts then.
+    fn failed(&self, error: &io::Error) {
+        if !self.filled().read_off.load(Relaxed) {
+            let _ = self.flow.failure.set((self.name, error.kind()));
+        }
+    }
+
+    /// Writing has failed. What this side has said before is still to be delivered: what is meant for
+    /// it is thrown away until then.
+    fn lost(&self, error: io::Error, bytes: usize) -> io::Result<usize> {
+        self.failed(&error);
+        if self.filled().delivered.load(Relaxed) {
+            return Err(error);
+        }
+        self.emptied().lost.store(true, Relaxed);
+        self.emptied().unwritten.fetch_sub(bytes as u64, Relaxed);
+        self.emptied().unflushed.store(false, Relaxed);
+        Ok(bytes)
     }
 }
 
@@ -158,7 +180,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
                 this.ended();
                 Poll::Ready(Ok(()))
             }
-            Err(error) => this.failed(error),
+            // An end with a reason: what came before it is delivered all the same.
+            Err(error) => {
+                this.failed(&error);
+                this.ended();
+                this.emptied().lost.store(true, Relaxed);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }
@@ -170,9 +198,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Side<'_, S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.emptied().lost.load(Relaxed) {
+            return Poll::Ready(this.lost(io::ErrorKind::BrokenPipe.into(), buf.len()));
+        }
         let written = match ready!(Pin::new(&mut *this.stream).poll_write(cx, buf)) {
             Ok(written) => written,
-            Err(error) => return this.failed(error),
+            Err(error) => return Poll::Ready(this.lost(error, buf.len())),
         };
         let lane = this.emptied();
         lane.unwritten.fetch_sub(written as u64, Relaxed);
@@ -186,18 +217,24 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Side<'_, S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match ready!(Pin::new(&mut *this.stream).poll_flush(cx)) {
-            Ok(()) => {
-                this.emptied().unflushed.store(false, Relaxed);
-                Poll::Ready(Ok(()))
-            }
-            Err(error) => this.failed(error),
+        if !this.emptied().lost.load(Relaxed)
+            && let Err(error) = ready!(Pin::new(&mut *this.stream).poll_flush(cx))
+        {
+            return Poll::Ready(this.lost(error, 0).map(|_| ()));
         }
+        this.emptied().unflushed.store(false, Relaxed);
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
         // That the side is gone already is no reason to stop hearing the other one out.
-        let _ = ready!(Pin::new(&mut *self.get_mut().stream).poll_shutdown(cx));
-        Poll::Ready(Ok(()))
+        let _ = ready!(Pin::new(&mut *this.stream).poll_shutdown(cx));
+        this.emptied().delivered.store(true, Relaxed);
+        match this.filled().lost.load(Relaxed) {
+            // The other side is gone, and now all that it said has left: there is nothing more to do.
+            true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            false => Poll::Ready(Ok(())),
+        }
     }
 }

@@ -130,6 +130,8 @@ async fn errors_name_their_side_and_reason() {
             let (near, far) = sides(&running, side);
             near.fail_writes(kind);
             far.send(b"into the void");
+            sleep(seconds(1)).await;
+            near.end();
             assert_eq!(far.read_to_end().await, b"", "the other side is told");
             assert_eq!(running.task.await.unwrap(), ended(side, reason), "writing: {kind:?}");
         }
@@ -157,8 +159,61 @@ async fn what_a_side_had_sent_before_it_failed_arrives() {
     running.upstream.send(b"written, not flushed");
     sleep(seconds(1)).await;
     running.upstream.fail_reads(io::ErrorKind::ConnectionReset);
+    sleep(seconds(1)).await;
+    running.client.release_flush();
     assert_eq!(running.client.read_to_end().await, b"written, not flushed");
     assert_eq!(running.task.await.unwrap(), ended(Party::Upstream, Reason::Reset));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_side_said_before_it_was_gone_arrives_at_a_slow_reader() {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset};
+    for side in [Party::Client, Party::Upstream] {
+        for (read_error, reason) in [(None, Reason::Closed), (Some(ConnectionReset), Reason::Reset)]
+        {
+            let running = start(Limits::default());
+            let (near, far) = sides(&running, side);
+            far.room(100);
+            near.send(&[7; 100_000]);
+            match read_error {
+                Some(kind) => near.fail_reads(kind),
+                None => near.end(),
+            }
+            sleep(seconds(1)).await;
+            // Its socket is closed: what is sent to it now comes back as an error.
+            near.fail_writes(BrokenPipe);
+            far.send(b"a ping on its way meanwhile");
+            sleep(seconds(30)).await;
+            far.room(usize::MAX);
+            let heard = far.read_to_end().await;
+            assert_eq!(heard.len(), 100_000, "{side:?} ended with {read_error:?}");
+            let end = running.task.await.unwrap();
+            // Which of its errors is met first depends on how far its bytes have gone.
+            assert_eq!(end.closed_by, side);
+            assert!(end.reason == reason || end.reason == Reason::Reset, "{end:?}");
+            let into = match side {
+                Party::Client => running.meter.to_client(),
+                _ => running.meter.to_upstream(),
+            };
+            assert_eq!(into, 0, "what was thrown away is not counted");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_takes_nothing_of_a_side_that_is_gone_is_left_at_the_half_close_timeout() {
+    for side in [Party::Client, Party::Upstream] {
+        let limits = Limits { half_close_timeout: Some(seconds(60)), ..Limits::default() };
+        let running = start(limits);
+        let (near, far) = sides(&running, side);
+        far.room(100);
+        near.send(&[7; 1_000]);
+        near.fail_reads(io::ErrorKind::ConnectionReset);
+        let asked = Instant::now();
+        let end = running.task.await.unwrap();
+        assert_eq!(end, ended(Party::Wssgate, Reason::HalfCloseTimeout));
+        assert_eq!(asked.elapsed().as_secs(), 60);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,21 +70,7 @@ async fn run(cases: &'static [Case]) {
 }
 
 async fn check(case: &'static Case, piece: usize) {
-    let response = case.response.as_bytes();
-    let upstream = Upstream::serving(move |mut conversation: Conversation| async move {
-        let head = conversation.read_head().await;
-        let answer = if head.contains(" /again ") { AGAIN.as_bytes() } else { response };
-        for bytes in answer.chunks(piece.min(answer.len().max(1))) {
-            // Whoever sends too much may find the proxy gone.
-            if conversation.stream.write_all(bytes).await.is_err() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        conversation.finish().await;
-        conversation
-    })
-    .await;
+    let upstream = sending(case.response.as_bytes(), piece).await;
     let proxy = Proxy::start(&upstream).await;
     let mut client = Client::connect(proxy.addr).await;
     client.send(format!("{} /case HTTP/1.1\r\nHost: a\r\n\r\n", case.method).as_bytes()).await;
@@ -132,4 +118,22 @@ async fn check(case: &'static Case, piece: usize) {
             assert!(refused || cut, "{name}: {} {how:?}", shown(&got));
         }
     }
+}
+
+/// An upstream that sends these bytes in pieces, and `AGAIN` to the request for it, and closes.
+async fn sending(response: &'static [u8], piece: usize) -> Upstream {
+    Upstream::serving(move |mut conversation: Conversation| async move {
+        let head = conversation.read_head().await;
+        let answer = if head.contains(" /again ") { AGAIN.as_bytes() } else { response };
+        for bytes in answer.chunks(piece.min(answer.len().max(1))) {
+            // Whoever sends too much may find the proxy gone.
+            if conversation.stream.write_all(bytes).await.is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        conversation.finish().await;
+        conversation
+    })
+    .await
 }
