@@ -26,7 +26,7 @@ async fn every_kind_of_message_is_echoed() {
 #[tokio::test]
 async fn large_message_is_echoed_while_it_is_sent() {
     let (client, _server) = connect().await;
-    let message = Message::binary(pattern(12 * 1024 * 1024));
+    let message = Message::binary(pattern(5 * 1024 * 1024));
     let (mut sending, mut receiving) = client.split();
     // Both at once, as neither side holds the whole message back for the other.
     let sent = message.clone();
@@ -95,6 +95,8 @@ async fn python_server_echoes() {
     echoes(&mut client).await;
     client.close(Some(close(4003, "enough"))).await.unwrap();
     assert_eq!(next(&mut client).await, Message::Close(Some(close(4003, "enough"))));
+    ends(&mut client).await;
+    drop(client);
     assert_eq!(server.line().await["close"], serde_json::json!([4003, "enough"]));
 }
 
