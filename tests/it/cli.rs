@@ -301,7 +301,7 @@ async fn every_flag_has_a_variable_of_its_name() {
 }
 
 /// A value for each variable that is not the default; they are set all at once.
-const VARIABLES: [(&str, &str); 22] = [
+const VARIABLES: [(&str, &str); 27] = [
     ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
     ("WSSGATE_UPSTREAM", "127.0.0.1:1,127.0.0.1:2"),
     ("WSSGATE_SELF_SIGNED", "localhost,one.example"),
@@ -321,6 +321,11 @@ const VARIABLES: [(&str, &str); 22] = [
     ("WSSGATE_MAX_CONNECTIONS_PER_IP", "9"),
     ("WSSGATE_MAX_HANDSHAKES", "9"),
     ("WSSGATE_MAX_HEAD_SIZE", "9KiB"),
+    ("WSSGATE_KEEPALIVE_TIMEOUT", "9s"),
+    ("WSSGATE_MAX_REQUESTS", "9"),
+    ("WSSGATE_REDIRECT_HTTP", "127.0.0.1:0"),
+    ("WSSGATE_ACME_WEBROOT", "/srv/acme"),
+    ("WSSGATE_HSTS", "9s"),
     ("WSSGATE_LOG_FORMAT", "json"),
     ("WSSGATE_LOG_LEVEL", "debug"),
     ("WSSGATE_LOG_QUERY", "true"),
@@ -345,8 +350,11 @@ async fn variables_do_as_flags_and_lists_are_comma_separated() {
 #[tokio::test]
 async fn a_value_that_is_wrong_in_a_variable_is_an_error_that_names_the_flag() {
     for (name, _) in VARIABLES {
-        // Names may be anything until they are used, and so may what is true.
-        if ["SELF_SIGNED", "FORWARDED", "LOG_QUERY"].iter().any(|end| name.ends_with(end)) {
+        // Names and paths may be anything until they are used, and so may what is true.
+        if ["SELF_SIGNED", "FORWARDED", "LOG_QUERY", "ACME_WEBROOT"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
             continue;
         }
         let others: Vec<_> = VARIABLES.into_iter().filter(|(other, _)| *other != name).collect();

@@ -281,7 +281,7 @@ async fn another_status_to_an_upgrade_is_relayed_whole_and_nothing_more_is_sent_
     .await;
     assert_relayed(
         "HTTP/1.0 200 OK\r\n\r\nuntil the close",
-        "HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
         "until the close",
     )
     .await;

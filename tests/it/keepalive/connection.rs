@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use wssgate::server::{Outcome, Stop};
 
-use super::AGAIN;
-use crate::support::{
-    Client, Conversation, Proxy, Upstream, switching_response, upgrade_request, within,
-};
+use super::{AGAIN, keeping};
+use crate::support::{Client, Conversation, Upstream, switching_response, upgrade_request, within};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -44,7 +42,7 @@ async fn assert_ends(client: &mut Client) {
 #[tokio::test]
 async fn each_request_has_an_upstream_connection_of_its_own() {
     let mut upstream = willing().await;
-    let proxy = Proxy::start(&upstream).await;
+    let proxy = keeping(&upstream, |_| {}).await;
     let mut client = Client::connect(proxy.addr).await;
     for _ in 0..3 {
         assert!(request(&mut client).await.contains("\r\nConnection: keep-alive\r\n"));
@@ -58,7 +56,7 @@ async fn each_request_has_an_upstream_connection_of_its_own() {
 #[tokio::test]
 async fn an_upgrade_may_follow_plain_requests() {
     let mut upstream = willing().await;
-    let proxy = Proxy::start(&upstream).await;
+    let proxy = keeping(&upstream, |_| {}).await;
     let mut client = Client::connect(proxy.addr).await;
     request(&mut client).await;
     upstream.accept().await;
@@ -73,7 +71,7 @@ async fn an_upgrade_may_follow_plain_requests() {
 #[tokio::test]
 async fn pipelined_requests_wait_their_turn_and_are_each_judged() {
     let mut upstream = willing().await;
-    let proxy = Proxy::start(&upstream).await;
+    let proxy = keeping(&upstream, |_| {}).await;
     let mut client = Client::connect(proxy.addr).await;
     let post = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
     let bad = b"GET /bad HTTP/1.1\r\n\r\n";
@@ -94,7 +92,7 @@ async fn pipelined_requests_wait_their_turn_and_are_each_judged() {
 #[tokio::test]
 async fn a_client_that_says_close_or_speaks_http_1_0_is_closed() {
     let upstream = willing().await;
-    let proxy = Proxy::start(&upstream).await;
+    let proxy = keeping(&upstream, |_| {}).await;
     for request in [
         "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nConnection: Foo, CLOSE\r\n\r\n",
@@ -112,7 +110,7 @@ async fn a_client_that_says_close_or_speaks_http_1_0_is_closed() {
 #[tokio::test]
 async fn an_answer_before_the_bodys_end_closes() {
     let upstream = willing().await;
-    let proxy = Proxy::start(&upstream).await;
+    let proxy = keeping(&upstream, |_| {}).await;
     let mut client = Client::connect(proxy.addr).await;
     client
         .send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nGET / HTTP/1.1\r\n")
@@ -125,7 +123,7 @@ async fn an_answer_before_the_bodys_end_closes() {
 #[tokio::test]
 async fn keepalive_timeout_ends_an_idle_connection() {
     let upstream = willing().await;
-    let proxy = Proxy::start_with(&[upstream.addr()], |config| {
+    let proxy = keeping(&upstream, |config| {
         config.timeouts.keepalive_timeout = Duration::from_millis(200);
     })
     .await;
@@ -137,7 +135,7 @@ async fn keepalive_timeout_ends_an_idle_connection() {
 #[tokio::test]
 async fn keepalive_timeout_zero_is_one_request_a_connection() {
     let upstream = willing().await;
-    let proxy = Proxy::start_with(&[upstream.addr()], |config| {
+    let proxy = keeping(&upstream, |config| {
         config.timeouts.keepalive_timeout = Duration::ZERO;
     })
     .await;
@@ -149,7 +147,7 @@ async fn keepalive_timeout_zero_is_one_request_a_connection() {
 #[tokio::test]
 async fn a_begun_head_has_the_setup_timeout_and_is_answered_408() {
     let upstream = willing().await;
-    let proxy = Proxy::start_with(&[upstream.addr()], |config| {
+    let proxy = keeping(&upstream, |config| {
         config.timeouts.setup = Duration::from_millis(500);
     })
     .await;
@@ -163,8 +161,7 @@ async fn a_begun_head_has_the_setup_timeout_and_is_answered_408() {
 #[tokio::test]
 async fn max_requests_is_the_last_on_its_connection() {
     let upstream = willing().await;
-    let proxy =
-        Proxy::start_with(&[upstream.addr()], |config| config.limits.max_requests = Some(2)).await;
+    let proxy = keeping(&upstream, |config| config.limits.max_requests = Some(2)).await;
     let mut client = Client::connect(proxy.addr).await;
     assert!(request(&mut client).await.contains("\r\nConnection: keep-alive\r\n"));
     assert!(request(&mut client).await.contains("\r\nConnection: close\r\n"));
@@ -174,7 +171,7 @@ async fn max_requests_is_the_last_on_its_connection() {
 #[tokio::test]
 async fn a_drain_ends_idle_connections_at_once() {
     let upstream = willing().await;
-    let proxy = Proxy::start_with(&[upstream.addr()], |config| {
+    let proxy = keeping(&upstream, |config| {
         config.timeouts.drain = Duration::from_secs(600);
     })
     .await;
@@ -189,9 +186,7 @@ async fn a_drain_ends_idle_connections_at_once() {
 #[tokio::test]
 async fn the_connection_limit_takes_the_place_of_an_idle_connection() {
     let upstream = willing().await;
-    let proxy =
-        Proxy::start_with(&[upstream.addr()], |config| config.limits.max_connections = Some(2))
-            .await;
+    let proxy = keeping(&upstream, |config| config.limits.max_connections = Some(2)).await;
     let mut first = Client::connect(proxy.addr).await;
     request(&mut first).await;
     let mut second = Client::connect(proxy.addr).await;
@@ -204,7 +199,7 @@ async fn the_connection_limit_takes_the_place_of_an_idle_connection() {
 #[tokio::test]
 async fn a_client_that_is_gone_frees_a_waiting_upstream() {
     let mut upstream = Upstream::manual().await;
-    let proxy = Proxy::start_with(&[upstream.addr()], |config| {
+    let proxy = keeping(&upstream, |config| {
         config.timeouts.half_close = Some(Duration::from_millis(200));
     })
     .await;

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use responses::{Case, Then};
 use tokio::io::AsyncWriteExt as _;
+use wssgate::config::{Config, Timeouts};
 
 use crate::support::{Client, Conversation, Proxy, Upstream, within};
 
@@ -71,7 +72,7 @@ async fn run(cases: &'static [Case]) {
 
 async fn check(case: &'static Case, piece: usize) {
     let upstream = sending(case.response.as_bytes(), piece).await;
-    let proxy = Proxy::start(&upstream).await;
+    let proxy = keeping(&upstream, |_| {}).await;
     let mut client = Client::connect(proxy.addr).await;
     client.send(format!("{} /case HTTP/1.1\r\nHost: a\r\n\r\n", case.method).as_bytes()).await;
     let shown = |bytes: &[u8]| bytes.escape_ascii().to_string();
@@ -134,6 +135,15 @@ async fn sending(response: &'static [u8], piece: usize) -> Upstream {
         }
         conversation.finish().await;
         conversation
+    })
+    .await
+}
+
+/// A server that keeps its clients' connections, as it does by default, with changes to the settings.
+async fn keeping(upstream: &Upstream, tweak: impl FnOnce(&mut Config)) -> Proxy {
+    Proxy::start_with(&[upstream.addr()], |config| {
+        config.timeouts.keepalive_timeout = Timeouts::default().keepalive_timeout;
+        tweak(config);
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! A server in this process.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -35,7 +36,8 @@ impl Proxy {
                 chain: repository("certs/localhost.pem"),
                 key: repository("certs/localhost.key"),
             },
-            timeouts: Timeouts::default(),
+            // One request a connection, unless a test is about more.
+            timeouts: Timeouts { keepalive_timeout: Duration::ZERO, ..Timeouts::default() },
             limits: Limits::default(),
             forwarding: Forwarding::default(),
             log_query: false,

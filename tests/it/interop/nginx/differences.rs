@@ -63,8 +63,8 @@ const fn only(
 }
 
 const OWN_ERROR: &str = "each has its own words for an error; nginx sends a page in HTML";
-const CLOSES: &str = "one request a connection: what came behind a request could be meant for a \
-    tunnel that was refused (RFC 9931), and so it never becomes the next one";
+const CLOSES: &str = "what came behind a refused upgrade could be meant for its tunnel (RFC 9931), and \
+    so never becomes the next request; an answer that ends by the close ends the connection too";
 const VERSION: &str = "the request line goes on as it came, so that an upstream does not answer in \
     a way that the client would not understand";
 const NO_GUESS: &str = "a head that can be read in two ways is refused";
@@ -244,15 +244,9 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         "an upstream that answers HTTP/1.0 so is broken; nginx mends it",
     ),
     only(
-        &["answer of HTTP/1.0"],
-        "answer version",
-        ["HTTP/1.1", "HTTP/1.0"],
-        "the status line goes on as it came",
-    ),
-    only(
         &["answer after early hints"],
         "answer connection",
-        ["-", "close"],
+        ["-", "keep-alive"],
         "nginx takes the 103 for the answer and the answer for its body",
     ),
     only(

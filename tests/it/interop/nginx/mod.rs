@@ -13,6 +13,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 use super::program;
+use wssgate::config::Timeouts;
+
 use crate::support::{Proxy, Upstream, eventually, repository};
 use cases::CASES;
 use differences::DIFFERENCES;
@@ -23,7 +25,10 @@ use exchange::{Seen, exchange};
 async fn requests_arrive_as_through_nginx() {
     let mut upstream = Upstream::manual().await;
     let nginx = Nginx::start(&upstream).await;
-    let proxy = Proxy::start(&upstream).await;
+    let proxy = Proxy::start_with(&[upstream.addr()], |config| {
+        config.timeouts.keepalive_timeout = Timeouts::default().keepalive_timeout;
+    })
+    .await;
     let mut unlisted = Vec::new();
     let mut seen_in = vec![Vec::new(); DIFFERENCES.len()];
     for case in CASES {
