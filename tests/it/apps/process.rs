@@ -1,0 +1,123 @@
+//! Programs that are not ours, each a process of its own: applications, and the scripts of this folder
+//! that drive them.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::support::{eventually, repository, within};
+
+/// A running process. Killed when dropped; until then what it writes to standard error is kept.
+pub(super) struct Process {
+    name: String,
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    errors: File,
+}
+
+impl Process {
+    /// Starts a program.
+    pub(super) fn start(name: &str, mut command: Command) -> Self {
+        let errors = tempfile::tempfile().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors.try_clone().unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { name: name.to_owned(), child, lines, errors }
+    }
+
+    /// Starts a Python script of this folder: it says what it has to say as lines of JSON.
+    pub(super) fn python(name: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(installed("venv/bin/python3"));
+        command.arg(repository("tests/it/apps").join(name)).args(args);
+        Self::start(name, command)
+    }
+
+    /// The same for Node. Its packages it finds by itself, Chromium and whom to trust are told to it.
+    pub(super) fn node(name: &str, args: &[&str]) -> Self {
+        installed("apps/node_modules/playwright-core");
+        let mut command = Command::new(program("node"));
+        command
+            .arg(repository("tests/it/apps").join(name))
+            .args(args)
+            .env("CHROMIUM", program("chromium"))
+            .env("NODE_EXTRA_CA_CERTS", repository("certs/ca.pem"));
+        Self::start(name, command)
+    }
+
+    /// Its next line. Should it end instead, the panic says what it wrote to standard error.
+    pub(super) async fn line(&mut self) -> serde_json::Value {
+        let line = within(&format!("a line of {}", self.name), self.lines.next_line()).await;
+        match line.unwrap() {
+            Some(line) => serde_json::from_str(&line).unwrap(),
+            None => panic!("{} has nothing more to say: {}", self.name, self.errors()),
+        }
+    }
+
+    /// Its one line, once it has ended without an error.
+    pub(super) async fn result(mut self) -> serde_json::Value {
+        let line = self.line().await;
+        let status = within(&format!("the end of {}", self.name), self.child.wait()).await.unwrap();
+        assert!(status.success(), "{}: {status}: {}", self.name, self.errors());
+        line
+    }
+
+    /// Where it listens, as its first line says.
+    pub(super) async fn listening(&mut self) -> String {
+        self.line().await["listening"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until it listens there.
+    pub(super) async fn listens(&mut self, addr: SocketAddr) {
+        eventually(&format!("{} listens", self.name), || {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{}: {ended:?}: {}", self.name, self.errors());
+            TcpStream::connect(addr).is_ok()
+        })
+        .await;
+    }
+
+    /// Its number.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    fn errors(&self) -> String {
+        let mut bytes = Vec::new();
+        let mut file = &self.errors;
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// A port for those who cannot say which one the kernel chose for them.
+pub(super) fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A program of this machine. Daemons live in sbin, which is not in everybody's PATH.
+pub(super) fn program(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("{name} is not installed: tests/it/apps/install.sh installs it"))
+}
+
+/// Something that was installed for tests alone.
+pub(super) fn installed(path: &str) -> PathBuf {
+    let path = repository("target/interop").join(path);
+    assert!(path.exists(), "{} is missing: tests/it/apps/install.sh installs it", path.display());
+    path
+}
