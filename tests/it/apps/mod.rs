@@ -4,7 +4,13 @@
 //! All of it is ignored unless it is asked for; then a missing program is a failure. `install.sh` installs
 //! them: the packages of Python and Node into `target/interop`, where they are found.
 
+mod deflate;
 mod delay;
+mod jupyter;
 mod load_time;
+mod mqtt;
 mod process;
+mod socket_io;
 mod terminator;
+mod vnc;
+mod web;
