@@ -3,13 +3,13 @@
 //
 // Prints a JSON object for each counted round: the milliseconds of each page, in the order of the URLs.
 
-import { SETTINGS, launch } from "./browser.mjs";
+import { launch } from "./browser.mjs";
 
 const [rounds, ...urls] = process.argv.slice(2);
 const browser = await launch();
 
 async function load(url) {
-  const context = await browser.newContext(SETTINGS);
+  const context = await browser.newContext();
   context.setDefaultTimeout(25_000);
   const page = await context.newPage();
   const errors = [];

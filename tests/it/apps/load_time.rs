@@ -1,11 +1,14 @@
 //! The page of sixty assets loads as fast as behind nginx.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use tokio::sync::Mutex;
 
 use super::delay;
 use super::process::Process;
-use super::terminator::{Terminator, fastest_build};
+use super::terminator::{Terminator, release_build};
 
 /// Loads of the page through each.
 const LOADS: usize = 20;
@@ -13,8 +16,15 @@ const LOADS: usize = 20;
 /// How much longer the median load may take than through nginx.
 const LIMIT: f64 = 1.1;
 
+/// The same without optimisation, which takes three times the work of a processor: this only shows that no
+/// round trip is added.
+const UNOPTIMISED_LIMIT: f64 = 1.5;
+
 /// Whole comparisons before it fails: other work on the machine is no fault of ours.
 const ATTEMPTS: usize = 3;
+
+/// Two comparisons at once would disturb each other.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 #[ignore = "needs nginx, Chromium and Node"]
@@ -29,9 +39,16 @@ async fn page_loads_as_fast_as_behind_nginx_over_a_slow_link() {
 }
 
 async fn compare(link: &str, delay_each_way: Option<Duration>) {
+    let _alone = ALONE.lock().await;
     let mut server = Process::node("web_server.mjs", &[]);
     let upstream = server.listening().await;
-    let (binary, build) = fastest_build();
+    let (binary, build, limit) = match release_build() {
+        Some(release) => (release, "release build", LIMIT),
+        None => {
+            let unoptimised = PathBuf::from(env!("CARGO_BIN_EXE_wssgate"));
+            (unoptimised, "no release build, so the one under test", UNOPTIMISED_LIMIT)
+        }
+    };
     let nginx = Terminator::nginx(&upstream).await;
     let wssgate = Terminator::wssgate_of(&binary, &upstream).await;
     let mut addrs = [nginx.addr, wssgate.addr];
@@ -46,13 +63,13 @@ async fn compare(link: &str, delay_each_way: Option<Duration>) {
         ratio = wssgate / nginx;
         eprintln!(
             "load time of 60 assets, {link}, median of {LOADS}: nginx {nginx:.1} ms, \
-             wssgate ({build}) {wssgate:.1} ms, ratio {ratio:.3}"
+             wssgate {wssgate:.1} ms ({build}), ratio {ratio:.3}"
         );
-        if ratio <= LIMIT {
+        if ratio <= limit {
             return;
         }
     }
-    panic!("{link}: {ratio:.3} times the load time behind nginx, more than {LIMIT}");
+    panic!("{link}: {ratio:.3} times the load time behind nginx, more than {limit}");
 }
 
 async fn medians(addrs: [SocketAddr; 2]) -> [f64; 2] {

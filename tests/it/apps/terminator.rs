@@ -84,14 +84,11 @@ impl Terminator {
     }
 }
 
-/// The release build if it is as new as the sources, else the build under test; and which one it is.
-pub(super) fn fastest_build() -> (PathBuf, &'static str) {
+/// The release build, if there is one that is as new as the sources.
+pub(super) fn release_build() -> Option<PathBuf> {
     let release = repository("target/release/wssgate");
     let newest = newest(&repository("src")).max(modified(&repository("Cargo.lock")));
-    match modified(&release) >= newest {
-        true => (release, "release build"),
-        false => (PathBuf::from(env!("CARGO_BIN_EXE_wssgate")), "build under test"),
-    }
+    (modified(&release) >= newest).then_some(release)
 }
 
 fn modified(file: &Path) -> Option<std::time::SystemTime> {
