@@ -1,5 +1,5 @@
 //! A Jupyter server: a cell is run over the kernel's WebSocket, from a page of its origin. Jupyter refuses
-//! a WebSocket whose Origin is not the Host that it sees.
+//! what a cookie stands for when Origin is not the Host that it sees.
 
 use serde_json::json;
 use tokio::process::Command;

@@ -1,5 +1,5 @@
-// A page of a Jupyter server: jupyter_page.mjs URL TOKEN. It starts a kernel, runs a cell over the kernel's
-// WebSocket, as notebooks do, and prints what came of it.
+// A page of a Jupyter server: jupyter_page.mjs URL TOKEN. It logs in, starts a kernel, runs a cell over the
+// kernel's WebSocket, as notebooks do, and prints what came of it.
 
 import { inPage } from "./browser.mjs";
 
@@ -7,18 +7,19 @@ const [url, token] = process.argv.slice(2);
 const CODE = "import sys\nfor n in range(3): print(n, 'from the kernel')\nprint('x' * 500_000, file=sys.stderr)\n6 * 7";
 
 await inPage(async (page) => {
-  // The page that asks for the password: the only one that a bare server has.
-  await page.goto(`${url}/login`);
-  return page.evaluate(async ([token, code]) => {
+  // From here on there is a cookie. With the token itself Jupyter would not look at where requests come from.
+  await page.goto(`${url}/login?token=${token}`);
+  return page.evaluate(async (code) => {
+    const xsrf = document.cookie.split("; ").find((cookie) => cookie.startsWith("_xsrf="));
     const api = async (method, path, body) => {
-      const headers = { Authorization: `token ${token}` };
+      const headers = { "X-XSRFToken": xsrf.slice("_xsrf=".length) };
       const response = await fetch(`/api/${path}`, { method, headers, body: body && JSON.stringify(body) });
       if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
       return response.status === 204 ? null : response.json();
     };
     const kernel = await api("POST", "kernels", { name: "python3" });
     const session = crypto.randomUUID();
-    const socket = new WebSocket(`wss://${location.host}/api/kernels/${kernel.id}/channels?session_id=${session}&token=${token}`);
+    const socket = new WebSocket(`wss://${location.host}/api/kernels/${kernel.id}/channels?session_id=${session}`);
     const message = (channel, type, content) => ({
       header: { msg_id: crypto.randomUUID(), username: "", session, date: new Date().toISOString(), msg_type: type, version: "5.3" },
       parent_header: {}, metadata: {}, buffers: [], channel, content,
@@ -47,5 +48,5 @@ await inPage(async (page) => {
     seen.closed = await closed;
     await api("DELETE", `kernels/${kernel.id}`);
     return seen;
-  }, [token, CODE]);
+  }, CODE);
 });
