@@ -3,6 +3,7 @@
 
 mod connection;
 mod responses;
+mod smuggling;
 
 use std::collections::HashSet;
 
