@@ -326,18 +326,7 @@ impl TimeoutArgs {
 
 /// The configuration of the demo: the given upstream behind a self-signed certificate.
 pub(crate) fn demo_config(listen: Vec<Listen>, upstream: std::net::SocketAddr) -> Config {
-    Config {
-        listen,
-        upstreams: vec![Upstream::Ip(upstream)],
-        certificate: Certificate::SelfSigned(local_names()),
-        timeouts: Timeouts::default(),
-        limits: Limits::default(),
-        forwarding: Forwarding::default(),
-        log_query: false,
-        hsts: None,
-        redirect_http: Vec::new(),
-        acme_webroot: None,
-    }
+    Config::new(listen, vec![Upstream::Ip(upstream)], Certificate::SelfSigned(local_names()))
 }
 
 /// The names that were given, or those of this machine when a variable only says yes.

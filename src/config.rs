@@ -35,6 +35,24 @@ pub struct Config {
     pub log_query: bool,
 }
 
+impl Config {
+    /// These, and the default of everything else.
+    pub fn new(listen: Vec<Listen>, upstreams: Vec<Upstream>, certificate: Certificate) -> Self {
+        Self {
+            listen,
+            redirect_http: Vec::new(),
+            acme_webroot: None,
+            upstreams,
+            certificate,
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            forwarding: Forwarding::default(),
+            hsts: None,
+            log_query: false,
+        }
+    }
+}
+
 /// Where the certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Certificate {

@@ -17,7 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use wssgate::addr::Upstream;
-use wssgate::config::{Certificate, Config, Forwarding, Limits, Timeouts};
+use wssgate::config::{Certificate, Config};
 use wssgate::connection::{Accepted, Shared, Speaks, run_decrypted};
 use wssgate::drain;
 use wssgate::server::Server;
@@ -196,18 +196,8 @@ impl World {
 }
 
 fn shared(upstream: Upstream) -> Arc<Shared> {
-    let config = Config {
-        listen: Vec::new(),
-        redirect_http: Vec::new(),
-        acme_webroot: None,
-        upstreams: vec![upstream],
-        certificate: Certificate::SelfSigned(vec!["localhost".to_owned()]),
-        timeouts: Timeouts::default(),
-        limits: Limits::default(),
-        forwarding: Forwarding::default(),
-        hsts: None,
-        log_query: false,
-    };
+    let certificate = Certificate::SelfSigned(vec!["localhost".to_owned()]);
+    let config = Config::new(Vec::new(), vec![upstream], certificate);
     Server::bind(config, 1024).unwrap().shared()
 }
 

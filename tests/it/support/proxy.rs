@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use wssgate::addr;
-use wssgate::config::{Certificate, Config, Forwarding, Limits, Timeouts};
+use wssgate::config::{Certificate, Config};
 use wssgate::server::{Outcome, Server, Stop};
 
 use super::{Upstream, repository, within};
@@ -29,22 +29,15 @@ impl Proxy {
 
     /// The same for several upstreams (`host:port` or `unix:/path`), with changes to the settings.
     pub(crate) async fn start_with(upstreams: &[String], tweak: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config {
-            listen: vec![addr::Listen::Ip(([127, 0, 0, 1], 0).into())],
-            upstreams: upstreams.iter().map(|addr| addr.parse().unwrap()).collect(),
-            certificate: Certificate::Files {
-                chain: repository("certs/localhost.pem"),
-                key: repository("certs/localhost.key"),
-            },
-            // One request a connection, unless a test is about more.
-            timeouts: Timeouts { keepalive_timeout: Duration::ZERO, ..Timeouts::default() },
-            limits: Limits::default(),
-            forwarding: Forwarding::default(),
-            log_query: false,
-            hsts: None,
-            redirect_http: Vec::new(),
-            acme_webroot: None,
+        let listen = vec![addr::Listen::Ip(([127, 0, 0, 1], 0).into())];
+        let upstreams = upstreams.iter().map(|addr| addr.parse().unwrap()).collect();
+        let certificate = Certificate::Files {
+            chain: repository("certs/localhost.pem"),
+            key: repository("certs/localhost.key"),
         };
+        let mut config = Config::new(listen, upstreams, certificate);
+        // One request a connection, unless a test is about more.
+        config.timeouts.keepalive_timeout = Duration::ZERO;
         tweak(&mut config);
         let server = Server::bind(config, 20_000).unwrap();
         let addresses: Vec<String> = server.addresses().into_iter().map(|(addr, _)| addr).collect();
