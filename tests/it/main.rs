@@ -16,6 +16,7 @@ mod layers;
 mod limits;
 mod log;
 mod plain;
+mod redirect;
 mod smoke;
 mod smuggling;
 mod support;
