@@ -22,7 +22,11 @@ use side::{Flow, Side};
 /// Copy buffer in each direction while bytes move: one TLS record (RFC 8446, 5.1).
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// Time without a byte after which a tunnel rests.
+/// Time without a byte after which a tunnel rests that has only just begun to speak: many that open at
+/// once, or say a word now and then, must not all hold buffers at once.
+const REST_SOON: Duration = Duration::from_millis(100);
+
+/// The same for one that has spoken for longer than this: it is looked at less often.
 const REST_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a cut tunnel may take to say its goodbye (close_notify, FIN).
@@ -204,8 +208,10 @@ struct Timers<'a> {
 impl Timers<'_> {
     /// Waits until a limit is reached, and says which, or until the tunnel may rest: `None`.
     async fn watch(&self, mut sleep: Pin<&mut Sleep>, copying: Copying) -> Option<Reason> {
+        let began = Instant::now();
         loop {
             let now = Instant::now();
+            let patience = if now < began + REST_AFTER { REST_SOON } else { REST_AFTER };
             let moved = self.flow.meter.moved_at();
             let mut wake = now + FAR;
             for (deadline, reason) in self.deadlines(moved) {
@@ -215,14 +221,14 @@ impl Timers<'_> {
                 wake = wake.min(deadline);
             }
             if copying == Copying::Yes {
-                let rest = moved + REST_AFTER;
+                let rest = moved + patience;
                 if rest > now {
                     wake = wake.min(rest);
                 } else if self.flow.may_rest() {
                     return None;
                 } else {
                     // Bytes wait for a slow reader, or one side has ended: look again later.
-                    wake = wake.min(now + REST_AFTER);
+                    wake = wake.min(now + patience);
                 }
             }
             sleep.as_mut().reset(wake);
