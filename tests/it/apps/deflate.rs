@@ -2,19 +2,18 @@
 
 use serde_json::json;
 
-use super::process::Process;
 use super::terminator::Terminator;
-use crate::support::repository;
+use crate::support::{Process, repository};
 
 #[tokio::test]
 #[ignore = "needs nginx and Python"]
 async fn compression_is_between_the_client_and_the_application() {
-    let mut server = Process::python("deflate_server.py", &[]);
+    let mut server = Process::python("apps/deflate_server.py", &[]);
     let upstream = server.listening().await;
     let ca = repository("certs/ca.pem").display().to_string();
     for terminator in Terminator::both(&upstream).await {
         let url = terminator.url().replace("https", "wss");
-        let client = Process::python("deflate_client.py", &[&url, &ca]).result().await;
+        let client = Process::python("apps/deflate_client.py", &[&url, &ca]).result().await;
         let extensions = ["permessage-deflate"];
         let expected = json!({ "extensions": extensions, "wire": ["less", "all"] });
         assert_eq!(client, expected, "{}", terminator.name);

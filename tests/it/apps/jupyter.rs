@@ -4,8 +4,8 @@
 use serde_json::json;
 use tokio::process::Command;
 
-use super::process::{Process, free_port, installed};
 use super::terminator::Terminator;
+use crate::support::{Process, free_port, installed};
 
 const TOKEN: &str = "5ca1ab1e";
 
@@ -29,7 +29,8 @@ async fn jupyter_runs_a_cell_over_its_kernels_websocket() {
     let mut server = Process::start("jupyter", command);
     server.listens(addr).await;
     for terminator in Terminator::both(&addr.to_string()).await {
-        let seen = Process::node("jupyter_page.mjs", &[&terminator.url(), TOKEN]).result().await;
+        let seen =
+            Process::node("apps/jupyter_page.mjs", &[&terminator.url(), TOKEN]).result().await;
         let expected = json!({
             "stdout": "0 from the kernel\n1 from the kernel\n2 from the kernel\n",
             "stderr": 500_001,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::delay;
-use super::process::Process;
 use super::terminator::{Terminator, release_build};
+use crate::support::Process;
 
 /// Loads of the page through each.
 const LOADS: usize = 20;
@@ -40,7 +40,7 @@ async fn page_loads_as_fast_as_behind_nginx_over_a_slow_link() {
 
 async fn compare(link: &str, delay_each_way: Option<Duration>) {
     let _alone = ALONE.lock().await;
-    let mut server = Process::node("web_server.mjs", &[]);
+    let mut server = Process::node("apps/web_server.mjs", &[]);
     let upstream = server.listening().await;
     let (binary, build, limit) = match release_build() {
         Some(release) => (release, "release build", LIMIT),
@@ -75,7 +75,7 @@ async fn compare(link: &str, delay_each_way: Option<Duration>) {
 async fn medians(addrs: [SocketAddr; 2]) -> [f64; 2] {
     let rounds = LOADS.to_string();
     let urls = addrs.map(|addr| format!("https://{addr}/"));
-    let mut driver = Process::node("load_time.mjs", &[&rounds, &urls[0], &urls[1]]);
+    let mut driver = Process::node("apps/load_time.mjs", &[&rounds, &urls[0], &urls[1]]);
     let mut times = [const { Vec::new() }; 2];
     for _ in 0..LOADS {
         let line = driver.line().await;

@@ -9,7 +9,6 @@ mod delay;
 mod jupyter;
 mod load_time;
 mod mqtt;
-mod process;
 mod socket_io;
 mod terminator;
 mod vnc;

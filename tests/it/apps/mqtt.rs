@@ -5,9 +5,8 @@ use std::fs;
 use serde_json::json;
 use tokio::process::Command;
 
-use super::process::{Process, free_port, program};
 use super::terminator::Terminator;
-use crate::support::repository;
+use crate::support::{Process, free_port, program, repository};
 
 #[tokio::test]
 #[ignore = "needs nginx, Mosquitto and Python"]
@@ -28,7 +27,7 @@ async fn mosquitto_delivers_what_is_published_over_websockets() {
     let ca = repository("certs/ca.pem").display().to_string();
     for terminator in Terminator::both(&addr.to_string()).await {
         let port = terminator.addr.port().to_string();
-        let seen = Process::python("mqtt_client.py", &[&port, &ca]).result().await;
+        let seen = Process::python("apps/mqtt_client.py", &[&port, &ca]).result().await;
         let expected = json!({
             "connected": ["Success", "Success"],
             "granted": ["Granted QoS 1"],

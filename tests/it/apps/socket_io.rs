@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::process::Process;
 use super::terminator::Terminator;
+use crate::support::Process;
 
 #[tokio::test]
 #[ignore = "needs nginx, Chromium and Node"]
@@ -18,12 +18,12 @@ async fn socket_io_goes_on_polling_when_it_has_nothing_else() {
 }
 
 async fn check(offered: &[&str], used: [&str; 2]) {
-    let mut server = Process::node("socket_io_server.mjs", &[]);
+    let mut server = Process::node("apps/socket_io_server.mjs", &[]);
     let upstream = server.listening().await;
     for terminator in Terminator::both(&upstream).await {
         let url = terminator.url();
         let args = [&[url.as_str()], offered].concat();
-        let seen = Process::node("socket_io_page.mjs", &args).result().await;
+        let seen = Process::node("apps/socket_io_page.mjs", &args).result().await;
         let expected = json!({
             "transports": used,
             "text": true,

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::process::{Process, free_port, program};
-use crate::support::repository;
+use crate::support::{Process, free_port, program, repository};
 
 /// A running terminator. Killed when dropped.
 pub(super) struct Terminator {

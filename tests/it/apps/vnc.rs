@@ -6,9 +6,8 @@ use std::os::unix::fs::symlink;
 use serde_json::json;
 use tokio::process::Command;
 
-use super::process::{Process, free_port, installed, program};
 use super::terminator::Terminator;
-use crate::support::repository;
+use crate::support::{Process, free_port, installed, program, repository};
 
 #[tokio::test]
 #[ignore = "needs nginx, Chromium, Node, Python and TigerVNC"]
@@ -37,7 +36,7 @@ async fn novnc_shows_the_screen_of_a_vnc_server() {
     websockify.listens(addr).await;
 
     for terminator in Terminator::both(&addr.to_string()).await {
-        let seen = Process::node("vnc_page.mjs", &[&terminator.url()]).result().await;
+        let seen = Process::node("apps/vnc_page.mjs", &[&terminator.url()]).result().await;
         let expected = json!({
             "size": [640, 480],
             "colours": 2,

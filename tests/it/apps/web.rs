@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::process::Process;
 use super::terminator::Terminator;
+use crate::support::Process;
 
 /// Each way, through each.
 const BODY_BYTES: u64 = 512 << 20;
@@ -36,11 +36,11 @@ async fn long_poll_is_answered_when_there_is_something_to_say() {
 #[tokio::test]
 #[ignore = "needs nginx and Node"]
 async fn large_bodies_pass_whole_and_are_not_kept() {
-    let mut server = Process::node("web_server.mjs", &[]);
+    let mut server = Process::node("apps/web_server.mjs", &[]);
     let upstream = server.listening().await;
     for terminator in Terminator::both(&upstream).await {
         let (url, bytes) = (terminator.url(), BODY_BYTES.to_string());
-        let mut client = Process::node("bodies_client.mjs", &[&url, &bytes]);
+        let mut client = Process::node("apps/bodies_client.mjs", &[&url, &bytes]);
         let uploaded = client.line().await;
         let received = server.line().await;
         assert_eq!(uploaded["status"], 201, "{}", terminator.name);
@@ -57,10 +57,11 @@ async fn large_bodies_pass_whole_and_are_not_kept() {
 }
 
 async fn check(page_use: &str, expected: &Value) {
-    let mut server = Process::node("web_server.mjs", &[]);
+    let mut server = Process::node("apps/web_server.mjs", &[]);
     let upstream = server.listening().await;
     for terminator in Terminator::both(&upstream).await {
-        let seen = Process::node("web_page.mjs", &[&terminator.url(), page_use]).result().await;
+        let seen =
+            Process::node("apps/web_page.mjs", &[&terminator.url(), page_use]).result().await;
         assert_eq!(seen, *expected, "{}", terminator.name);
     }
 }

@@ -1,7 +1,6 @@
 //! The demo in a real browser: headless Chromium opens the page, and the page its WebSocket.
 
-use super::{Script, program};
-use crate::support::{Binary, eventually, repository};
+use crate::support::{Binary, Process, eventually, program, repository};
 
 #[tokio::test]
 #[ignore = "needs Chromium and Node"]
@@ -12,7 +11,8 @@ async fn demo_page_opens_its_websocket_and_shows_the_echo() {
     eventually("the demo says where it is", || find().is_some()).await;
     let screenshot = repository("target/interop/demo.png").display().to_string();
     let url = find().unwrap();
-    let seen = Script::node("demo_page.mjs", &[&url, &screenshot, &chromium]).result().await;
+    let seen =
+        Process::node("interop/demo_page.mjs", &[&url, &screenshot, &chromium]).result().await;
     eprintln!("screenshot: {screenshot}");
 
     assert_eq!(seen["state"], "open");

@@ -10,19 +10,4 @@ mod nginx;
 mod node;
 mod openssl;
 mod python;
-mod script;
 mod tungstenite;
-
-use std::path::PathBuf;
-
-use script::Script;
-
-/// A program of this machine. Daemons live in sbin, which is not in everybody's PATH.
-fn program(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin")])
-        .map(|dir| dir.join(name))
-        .find(|file| file.is_file())
-        .unwrap_or_else(|| panic!("{name} is not installed: .ci/run installs it"))
-}

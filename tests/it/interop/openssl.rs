@@ -5,8 +5,7 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::program;
-use crate::support::{Proxy, Upstream, repository, within};
+use crate::support::{Proxy, Upstream, program, repository, within};
 
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 

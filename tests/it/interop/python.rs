@@ -2,23 +2,22 @@
 
 use serde_json::json;
 
-use super::Script;
-use crate::support::{Proxy, repository};
+use crate::support::{Process, Proxy, repository};
 
 #[tokio::test]
 #[ignore = "needs Python"]
 async fn client_and_server_agree_on_everything() {
-    let mut server = Script::python("echo_server.py", &[]);
+    let mut server = Process::python("interop/echo_server.py", &[]);
     let upstream = server.line().await["listening"].as_str().unwrap().to_owned();
     let proxy = Proxy::start_with(&[upstream], |_| {}).await;
     let url = format!("wss://localhost:{}/chat?room=1", proxy.addr.port());
     let ca = repository("certs/ca.pem").display().to_string();
-    let client = Script::python("echo_client.py", &[&url, &ca]).result().await;
+    let client = Process::python("interop/echo_client.py", &[&url, &ca]).result().await;
     check(&client, &mut server, proxy.addr.port()).await;
 }
 
 /// What `client` and `server` say of their two connections is the same, and all of it was agreed upon.
-pub(super) async fn check(client: &serde_json::Value, server: &mut Script, port: u16) {
+pub(super) async fn check(client: &serde_json::Value, server: &mut Process, port: u16) {
     let expected = json!({
         "subprotocol": "chat",
         "extensions": ["permessage-deflate"],

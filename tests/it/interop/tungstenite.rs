@@ -12,8 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 
-use super::Script;
-use crate::support::{Client, Proxy, Upstream, within};
+use crate::support::{Client, Process, Proxy, Upstream, within};
 
 type Socket = WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>;
 
@@ -86,7 +85,7 @@ async fn close_by_the_server_is_seen_with_its_code_on_both_sides() {
 #[tokio::test]
 #[ignore = "needs Python"]
 async fn python_server_echoes() {
-    let mut server = Script::python("echo_server.py", &[]);
+    let mut server = Process::python("interop/echo_server.py", &[]);
     let upstream = server.line().await["listening"].as_str().unwrap().to_owned();
     let proxy = Proxy::start_with(&[upstream], |_| {}).await;
     let tls = Client::connect(proxy.addr).await.0;

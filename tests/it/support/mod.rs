@@ -6,11 +6,13 @@
 
 mod binary;
 mod client;
+mod process;
 mod proxy;
 mod upstream;
 
 pub(crate) use binary::{Binary, certificate_arguments};
 pub(crate) use client::{Client, TlsOptions};
+pub(crate) use process::{Process, free_port, installed, program};
 pub(crate) use proxy::Proxy;
 pub(crate) use upstream::{Conversation, Upstream};
 

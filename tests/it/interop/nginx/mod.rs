@@ -8,14 +8,13 @@ mod exchange;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-use super::program;
 use wssgate::config::Timeouts;
 
-use crate::support::{Proxy, Upstream, eventually, repository};
+use crate::support::{Process, Proxy, Upstream, free_port, program, repository};
 use cases::CASES;
 use differences::DIFFERENCES;
 use exchange::{Seen, exchange};
@@ -79,15 +78,14 @@ fn differing<'a>(nginx: &'a Seen, wssgate: &'a Seen) -> Vec<(&'a str, &'a str, &
 /// A running nginx. Killed when dropped.
 struct Nginx {
     addr: SocketAddr,
-    _process: Child,
+    _process: Process,
     _dir: tempfile::TempDir,
 }
 
 impl Nginx {
     async fn start(upstream: &Upstream) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        // nginx cannot say which port the kernel chose for it.
-        let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let addr = free_port();
         let config = include_str!("../nginx.conf")
             .replace("@DIR@", &dir.path().display().to_string())
             .replace("@PORT@", &addr.port().to_string())
@@ -95,19 +93,10 @@ impl Nginx {
             .replace("@CERTS@", &repository("certs").display().to_string());
         let file = dir.path().join("nginx.conf");
         fs::write(&file, config).unwrap();
-        let mut process = Command::new(program("nginx"))
-            .arg("-p")
-            .arg(dir.path())
-            .args(["-e", "stderr", "-c"])
-            .arg(file)
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        eventually("nginx listens", || {
-            assert!(process.try_wait().unwrap().is_none(), "nginx has ended, see above");
-            TcpStream::connect(addr).is_ok()
-        })
-        .await;
+        let mut command = Command::new(program("nginx"));
+        command.arg("-p").arg(dir.path()).args(["-e", "stderr", "-c"]).arg(file);
+        let mut process = Process::start("nginx", command);
+        process.listens(addr).await;
         Self { addr, _process: process, _dir: dir }
     }
 }

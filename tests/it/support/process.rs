@@ -1,5 +1,5 @@
-//! Programs that are not ours, each a process of its own: applications, and the scripts of this folder
-//! that drive them.
+//! Programs that are not ours, each a process of its own: clients, servers and applications, and the
+//! scripts beside the tests that drive them.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -10,10 +10,10 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::support::{eventually, repository, within};
+use super::{eventually, repository, within};
 
 /// A running process. Killed when dropped; until then what it writes to standard error is kept.
-pub(super) struct Process {
+pub(crate) struct Process {
     name: String,
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -22,7 +22,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts a program.
-    pub(super) fn start(name: &str, mut command: Command) -> Self {
+    pub(crate) fn start(name: &str, mut command: Command) -> Self {
         let errors = tempfile::tempfile().unwrap();
         let mut child = command
             .stdin(Stdio::null())
@@ -35,27 +35,26 @@ impl Process {
         Self { name: name.to_owned(), child, lines, errors }
     }
 
-    /// Starts a Python script of this folder: it says what it has to say as lines of JSON.
-    pub(super) fn python(name: &str, args: &[&str]) -> Self {
+    /// Starts a Python script of `tests/it/`: it says what it has to say as lines of JSON.
+    pub(crate) fn python(script: &str, args: &[&str]) -> Self {
         let mut command = Command::new(installed("venv/bin/python3"));
-        command.arg(repository("tests/it/apps").join(name)).args(args);
-        Self::start(name, command)
+        command.arg(repository("tests/it").join(script)).args(args);
+        Self::start(script, command)
     }
 
     /// The same for Node. Its packages it finds by itself, Chromium and whom to trust are told to it.
-    pub(super) fn node(name: &str, args: &[&str]) -> Self {
-        installed("apps/node_modules/playwright-core");
+    pub(crate) fn node(script: &str, args: &[&str]) -> Self {
         let mut command = Command::new(program("node"));
         command
-            .arg(repository("tests/it/apps").join(name))
+            .arg(repository("tests/it").join(script))
             .args(args)
             .env("CHROMIUM", program("chromium"))
             .env("NODE_EXTRA_CA_CERTS", repository("certs/ca.pem"));
-        Self::start(name, command)
+        Self::start(script, command)
     }
 
     /// Its next line. Should it end instead, the panic says what it wrote to standard error.
-    pub(super) async fn line(&mut self) -> serde_json::Value {
+    pub(crate) async fn line(&mut self) -> serde_json::Value {
         let line = within(&format!("a line of {}", self.name), self.lines.next_line()).await;
         match line.unwrap() {
             Some(line) => serde_json::from_str(&line).unwrap(),
@@ -64,7 +63,7 @@ impl Process {
     }
 
     /// Its one line, once it has ended without an error.
-    pub(super) async fn result(mut self) -> serde_json::Value {
+    pub(crate) async fn result(mut self) -> serde_json::Value {
         let line = self.line().await;
         let status = within(&format!("the end of {}", self.name), self.child.wait()).await.unwrap();
         assert!(status.success(), "{}: {status}: {}", self.name, self.errors());
@@ -72,12 +71,12 @@ impl Process {
     }
 
     /// Where it listens, as its first line says.
-    pub(super) async fn listening(&mut self) -> String {
+    pub(crate) async fn listening(&mut self) -> String {
         self.line().await["listening"].as_str().unwrap().to_owned()
     }
 
     /// Waits until it listens there.
-    pub(super) async fn listens(&mut self, addr: SocketAddr) {
+    pub(crate) async fn listens(&mut self, addr: SocketAddr) {
         eventually(&format!("{} listens", self.name), || {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "{}: {ended:?}: {}", self.name, self.errors());
@@ -87,7 +86,7 @@ impl Process {
     }
 
     /// Its number.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id().unwrap()
     }
 
@@ -101,23 +100,23 @@ impl Process {
 }
 
 /// A port for those who cannot say which one the kernel chose for them.
-pub(super) fn free_port() -> SocketAddr {
+pub(crate) fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// A program of this machine. Daemons live in sbin, which is not in everybody's PATH.
-pub(super) fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain([PathBuf::from("/usr/sbin")])
         .map(|dir| dir.join(name))
         .find(|file| file.is_file())
-        .unwrap_or_else(|| panic!("{name} is not installed: tests/it/apps/install.sh installs it"))
+        .unwrap_or_else(|| panic!("{name} is not installed: .ci/run installs it"))
 }
 
 /// Something that was installed for tests alone.
-pub(super) fn installed(path: &str) -> PathBuf {
+pub(crate) fn installed(path: &str) -> PathBuf {
     let path = repository("target/interop").join(path);
-    assert!(path.exists(), "{} is missing: tests/it/apps/install.sh installs it", path.display());
+    assert!(path.exists(), "{} is missing: .ci/run installs it", path.display());
     path
 }

@@ -1,0 +1,123 @@
+//! Every flag as a variable: names, lists, and which of the two wins.
+
+use super::help;
+use crate::support::{Binary, certificate_arguments, eventually};
+
+/// Every long flag of a help text, with its variable.
+fn flags(help: &str) -> Vec<(String, Option<String>)> {
+    let mut flags: Vec<(String, Option<String>)> = Vec::new();
+    // A line may end between the word and the name.
+    let unwrapped: Vec<&str> = help.split("[env:").map(str::trim_start).collect();
+    for line in unwrapped.join("[env: ").lines() {
+        let words = line.trim_start().trim_start_matches("-h, ").trim_start_matches("-V, ");
+        if let Some(flag) = words.strip_prefix("--") {
+            let end = flag.find(|c: char| !c.is_ascii_lowercase() && c != '-');
+            flags.push((flag[..end.unwrap_or(flag.len())].to_owned(), None));
+        }
+        if let Some((_, rest)) = line.split_once("[env: ") {
+            let variable = rest.split(['=', ']']).next().unwrap();
+            flags.last_mut().unwrap().1 = Some(variable.to_owned());
+        }
+    }
+    flags
+}
+
+#[tokio::test]
+async fn every_flag_has_a_variable_of_its_name() {
+    let help = help().await;
+    let flags = flags(&help);
+    assert!(flags.len() > 20, "the help is not understood any more: {flags:?}");
+    for (flag, variable) in flags {
+        let expected = match flag.as_str() {
+            "help" | "version" => None,
+            flag => Some(format!("WSSGATE_{}", flag.replace('-', "_").to_uppercase())),
+        };
+        assert_eq!(variable, expected, "--{flag}");
+    }
+}
+
+/// A value for each variable that is not the default; they are set all at once.
+const VARIABLES: [(&str, &str); 27] = [
+    ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
+    ("WSSGATE_UPSTREAM", "127.0.0.1:1,127.0.0.1:2"),
+    ("WSSGATE_SELF_SIGNED", "localhost,one.example"),
+    ("WSSGATE_FORWARDED", "true"),
+    ("WSSGATE_TRUSTED_PROXY", "10.0.0.0/8,::1"),
+    ("WSSGATE_SETUP_TIMEOUT", "9s"),
+    ("WSSGATE_CONNECT_TIMEOUT", "9s"),
+    ("WSSGATE_UPGRADE_TIMEOUT", "9s"),
+    ("WSSGATE_RESPONSE_TIMEOUT", "9s"),
+    ("WSSGATE_IDLE_TIMEOUT", "9s"),
+    ("WSSGATE_HALF_CLOSE_TIMEOUT", "9s"),
+    ("WSSGATE_MAX_LIFETIME", "9s"),
+    ("WSSGATE_DRAIN_DELAY", "0"),
+    ("WSSGATE_DRAIN_TIMEOUT", "9s"),
+    ("WSSGATE_KEEPALIVE", "9s"),
+    ("WSSGATE_MAX_CONNECTIONS", "9"),
+    ("WSSGATE_MAX_CONNECTIONS_PER_IP", "9"),
+    ("WSSGATE_MAX_HANDSHAKES", "9"),
+    ("WSSGATE_MAX_HEAD_SIZE", "9KiB"),
+    ("WSSGATE_KEEPALIVE_TIMEOUT", "9s"),
+    ("WSSGATE_MAX_REQUESTS", "9"),
+    ("WSSGATE_REDIRECT_HTTP", "127.0.0.1:0"),
+    ("WSSGATE_ACME_WEBROOT", "/srv/acme"),
+    ("WSSGATE_HSTS", "9s"),
+    ("WSSGATE_LOG_FORMAT", "json"),
+    ("WSSGATE_LOG_LEVEL", "debug"),
+    ("WSSGATE_LOG_QUERY", "true"),
+];
+
+#[tokio::test]
+async fn variables_do_as_flags_and_lists_are_comma_separated() {
+    let known = flags(&help().await);
+    for (flag, variable) in known.iter().filter(|(flag, _)| flag != "cert" && flag != "key") {
+        let listed = VARIABLES.iter().any(|(name, _)| Some(*name) == variable.as_deref());
+        assert!(listed || variable.is_none(), "no value here for --{flag}");
+    }
+    let binary = Binary::start_with(&[], &VARIABLES);
+    eventually("it listens twice", || binary.lines("listening").len() == 2).await;
+    for line in binary.lines("listening") {
+        assert_eq!(line["upstream"], "127.0.0.1:1,127.0.0.1:2");
+    }
+    let line = binary.line("serving a self-signed certificate").await;
+    assert_eq!(line["names"], "localhost,one.example");
+}
+
+#[tokio::test]
+async fn a_value_that_is_wrong_in_a_variable_is_an_error_that_names_the_flag() {
+    for (name, _) in VARIABLES {
+        // Names and paths may be anything until they are used, and so may what is true.
+        if ["SELF_SIGNED", "FORWARDED", "LOG_QUERY", "ACME_WEBROOT"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
+            continue;
+        }
+        let others: Vec<_> = VARIABLES.into_iter().filter(|(other, _)| *other != name).collect();
+        let binary = Binary::start_with(&[], &[&others[..], &[(name, "?!")]].concat());
+        let (code, said) = binary.ended().await;
+        let flag = name.trim_start_matches("WSSGATE_").replace('_', "-").to_lowercase();
+        assert_eq!(code, 2, "{name}: {said:#?}");
+        assert!(said.join("\n").contains(&format!("--{flag}")), "{name}: {said:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flag_beats_its_variable() {
+    let variables = [("WSSGATE_UPSTREAM", "127.0.0.1:1"), ("WSSGATE_LISTEN", "nonsense")];
+    let [cert, key] = certificate_arguments();
+    let fixed = ["--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:2", "--log-format", "json"];
+    let binary = Binary::start_with(&[&fixed[..], &[&cert, &key]].concat(), &variables);
+    let line = binary.line("listening").await;
+    assert_eq!(line["upstream"], "127.0.0.1:2");
+}
+
+#[tokio::test]
+async fn the_demo_starts_whatever_the_variables_of_the_server_say() {
+    let variables = [("WSSGATE_UPSTREAM", "127.0.0.1:1"), ("WSSGATE_LISTEN", "127.0.0.1:0")];
+    let binary = Binary::start_with(&["demo"], &variables);
+    let said = || binary.log().iter().any(|line| line.contains("open https://localhost:"));
+    eventually("the demo says where it is", said).await;
+    binary.signal("INT").await;
+    assert_eq!(binary.ended().await.0, 0);
+}
