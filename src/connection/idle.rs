@@ -1,28 +1,23 @@
-//! Connections between two requests: who they are is not known, how many is, and they go first.
+//! Connections between two requests: when a place is needed, one of them goes first.
 
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
-
-use crate::metrics::{Gauge, GaugeGuard};
 
 /// The connections that wait for their client's next request.
 #[derive(Debug, Default)]
 pub struct Idle {
-    waiting: Gauge,
     give_way: Notify,
 }
 
 impl Idle {
-    /// Ends the one that has waited longest, if there is one: its place is needed.
+    /// Ends the one that has waited longest; when none waits, the next one that would.
     pub fn end_one(&self) {
-        // A word that nobody waits for would be kept for the next one.
-        if self.waiting.value() > 0 {
-            self.give_way.notify_one();
-        }
+        self.give_way.notify_one();
     }
 
-    /// Counts the caller among them until the guard is dropped.
-    pub(super) fn enter(&self) -> GaugeGuard {
-        self.waiting.hold()
+    /// Takes back the word that nobody has heeded yet: a place was found otherwise.
+    pub fn end_none(&self) {
+        let _ = self.give_way.notified().now_or_never();
     }
 
     /// Waits until the caller has to give way. Cancel safe.

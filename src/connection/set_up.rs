@@ -54,7 +54,6 @@ pub(super) async fn next<C: Client>(
     watch: &mut Watch,
 ) -> Result<Option<Ready<C>>, Failure> {
     if buf.is_empty() {
-        let _idle = shared.idle.enter();
         buf.reserve(FIRST_READ_BYTES);
         let keepalive = shared.timeouts.keepalive_timeout;
         let read = tokio::select! {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use super::limit::PerIp;
@@ -46,10 +46,7 @@ impl Accepting {
         let mut pause = FIRST_PAUSE;
         loop {
             // The place comes first: without one, connections wait in the kernel's queue.
-            if self.permits.available_permits() == 0 {
-                self.shared.idle.end_one();
-            }
-            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
+            let Some(permit) = self.place().await else { return };
             let (index, accepted) = accept_any(listeners, turn).await;
             turn = index + 1;
             let (stream, client) = match accepted {
@@ -86,6 +83,18 @@ impl Accepting {
                 drop((permit, place));
             });
         }
+    }
+
+    /// A place for one more connection. Who waits for its client's next request gives its own away, be
+    /// it now or as soon as it begins to wait.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        self.shared.idle.end_one();
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+        self.shared.idle.end_none();
+        permit
     }
 
     /// Descriptors run out under load: a loop that did not pause would burn a core and fill the log.

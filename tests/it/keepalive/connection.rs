@@ -214,3 +214,21 @@ async fn a_client_that_is_gone_frees_a_waiting_upstream() {
     drop(client);
     conversation.read_to_end().await;
 }
+
+#[tokio::test]
+async fn a_connection_that_falls_idle_at_the_limit_gives_its_place_away() {
+    let mut upstream = Upstream::manual().await;
+    let proxy = keeping(&upstream, |config| config.limits.max_connections = Some(1)).await;
+    let mut busy = Client::connect(proxy.addr).await;
+    busy.send(GET).await;
+    let mut conversation = upstream.accept().await;
+    conversation.read_head().await;
+    // It waits in the kernel's queue while the only place is taken by a request under way.
+    let waiting = tokio::net::TcpStream::connect(proxy.addr).await.unwrap();
+    conversation.send(AGAIN.as_bytes()).await;
+    let (head, _) = busy.read_head().await;
+    assert!(head.contains("\r\nConnection: keep-alive\r\n"), "{head}");
+    drop(conversation);
+    let config = crate::support::TlsOptions::default().config();
+    Client::handshake(waiting, config).await.unwrap();
+}
