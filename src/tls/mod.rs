@@ -2,9 +2,11 @@
 
 mod pem;
 mod self_signed;
+mod ticket;
 
 pub use pem::load;
 pub use self_signed::self_signed;
+pub use ticket::{MIN_SECRET_BYTES, Tickets};
 
 use std::io;
 use std::sync::Arc;
