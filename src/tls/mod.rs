@@ -2,11 +2,10 @@
 
 mod pem;
 mod self_signed;
-mod ticket;
+pub mod x509;
 
 pub use pem::load;
 pub use self_signed::self_signed;
-pub use ticket::{MIN_SECRET_BYTES, Tickets};
 
 use std::io;
 use std::sync::Arc;
