@@ -34,7 +34,7 @@ fn browser_request(cookie_bytes: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-fn pass_request(head: &[u8], facts: &Facts, out: &mut Vec<u8>) {
+fn pass_request(head: &[u8], facts: &Facts<'_>, out: &mut Vec<u8>) {
     let length = Scanner::new(LIMIT).scan(head).unwrap().unwrap();
     request::parse(&head[..length]).unwrap().rewrite(facts, out);
 }
@@ -52,6 +52,7 @@ fn heads(criterion: &mut Criterion) {
         port: Some(443),
         trusted: false,
         forwarded: false,
+        client_cert: None,
     };
     let mut group = criterion.benchmark_group("head");
     let mut out = Vec::with_capacity(LIMIT);

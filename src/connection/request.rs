@@ -82,6 +82,7 @@ async fn exchange<C: Client>(
         port: record.port,
         trusted: ip.is_some_and(trusted),
         forwarded: shared.forwarding.forwarded,
+        client_cert: None,
     };
     let mut head = Vec::with_capacity(1024);
     request.rewrite(&facts, &mut head);

@@ -1,7 +1,8 @@
 //! What wssgate tells the upstream about the client: `X-Forwarded-*`, `X-Real-IP`, `Forwarded`.
 //!
 //! What a client says under these names is forged until proven otherwise and never goes on; only
-//! a peer that the operator trusts may have its values kept, and appended to.
+//! a peer that the operator trusts may have its values kept, and appended to. Not even such a peer's
+//! `X-Forwarded-Client-Cert` is kept: it speaks of what was proven in our own handshake.
 
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -14,12 +15,13 @@ const PROTO: &str = "X-Forwarded-Proto";
 const HOST: &str = "X-Forwarded-Host";
 const PORT: &str = "X-Forwarded-Port";
 const FORWARDED: &str = "Forwarded";
+const CLIENT_CERT: &str = "X-Forwarded-Client-Cert";
 
-const OWN: [&str; 6] = [FOR, REAL_IP, PROTO, HOST, PORT, FORWARDED];
+const OWN: [&str; 7] = [FOR, REAL_IP, PROTO, HOST, PORT, FORWARDED, CLIENT_CERT];
 
 /// What is known about one client without asking it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct Facts<'a> {
     /// Its address; none when it came over a unix socket.
     pub ip: Option<IpAddr>,
     /// The port that it connected to; none for a unix socket.
@@ -28,6 +30,9 @@ pub struct Facts {
     pub trusted: bool,
     /// Whether `Forwarded` (RFC 7239) is sent.
     pub forwarded: bool,
+    /// Its verified certificate, as [`client_cert::element`](super::client_cert::element) says it; none
+    /// when it showed none.
+    pub client_cert: Option<&'a str>,
 }
 
 /// Whether a header of this name is wssgate's to set, underscores read as dashes: many servers
@@ -43,7 +48,7 @@ pub fn is_own(name: &str) -> bool {
     OWN.iter().any(|own| is(own))
 }
 
-impl Facts {
+impl Facts<'_> {
     /// Appends the header lines to `out`, after what a trusted peer said in `fields`.
     pub fn append(&self, fields: &[Field<'_>], host: Option<&str>, out: &mut Vec<u8>) {
         let ip = self.ip.map(|ip| ip.to_string());
@@ -55,6 +60,7 @@ impl Facts {
         self.keep_or_set(fields, PORT, port.as_deref(), out);
         let element = self.forwarded.then(|| self.element(host));
         self.extend(fields, FORWARDED, element.as_deref(), out);
+        write_line(CLIENT_CERT, self.client_cert.unwrap_or_default().as_bytes(), out);
     }
 
     /// A list: what was there, and our member at its end.
@@ -109,4 +115,45 @@ fn write_line(name: &str, value: &[u8], out: &mut Vec<u8>) {
     let _ = write!(out, "{name}: ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, is_own};
+    use crate::http::request;
+
+    const VALUE: &str = "Hash=ab;Subject=\"CN=a\"";
+
+    /// The X-Forwarded-Client-Cert lines that go on of a request with these lines.
+    fn sent(lines: &str, trusted: bool, client_cert: Option<&str>) -> Vec<String> {
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        let facts = Facts { ip: None, port: None, trusted, forwarded: false, client_cert };
+        let mut out = Vec::new();
+        request::parse(head.as_bytes()).unwrap().rewrite(&facts, &mut out);
+        let out = String::from_utf8(out).unwrap();
+        let is_it = |line: &&str| line.to_lowercase().replace('_', "-").contains("client-cert");
+        out.lines().filter(is_it).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_client_certificate_is_told_by_wssgate_alone() {
+        for lines in [
+            "",
+            "X-Forwarded-Client-Cert: Hash=forged\r\nx-forwarded-client-cert: Hash=forged\r\n",
+            "X_Forwarded_Client_Cert: Hash=forged\r\nX-FORWARDED_Client-CERT: Hash=forged\r\n",
+            "Connection: X-Forwarded-Client-Cert, X_Forwarded_Client_Cert\r\n",
+        ] {
+            for trusted in [false, true] {
+                let told = sent(lines, trusted, Some(VALUE));
+                assert_eq!(told, [format!("X-Forwarded-Client-Cert: {VALUE}")], "{lines}");
+                assert!(sent(lines, trusted, None).is_empty(), "{lines}");
+            }
+        }
+    }
+
+    #[test]
+    fn own_names_are_known_in_any_spelling() {
+        assert!(is_own("x_FORWARDED-client_cert"));
+        assert!(!is_own("X-Forwarded-Client-Certs") && !is_own("XForwardedClientCert"));
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod client_cert;
 pub mod forwarded;
 pub mod head;
 pub mod request;

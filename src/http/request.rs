@@ -81,7 +81,7 @@ impl Request<'_> {
     }
 
     /// Appends to `out` the head that the upstream gets, with what `facts` say of the client.
-    pub fn rewrite(&self, facts: &Facts, out: &mut Vec<u8>) {
+    pub fn rewrite(&self, facts: &Facts<'_>, out: &mut Vec<u8>) {
         for part in [self.method, " ", &self.target, " ", self.version, "\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }

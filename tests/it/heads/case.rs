@@ -45,13 +45,14 @@ impl Setting {
     }
 
     /// What is known of a client of a listener at this port.
-    pub(super) fn facts(self, port: u16) -> Facts {
+    pub(super) fn facts(self, port: u16) -> Facts<'static> {
         let ip = if self.is_ipv6() { "::1" } else { "127.0.0.1" };
         Facts {
             ip: Some(ip.parse().unwrap()),
             port: Some(port),
             trusted: matches!(self, Self::Trusted | Self::TrustedForwarded | Self::Ipv6Trusted),
             forwarded: self.is_ipv6() || matches!(self, Self::Forwarded | Self::TrustedForwarded),
+            client_cert: None,
         }
     }
 }

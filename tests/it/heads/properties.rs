@@ -13,7 +13,7 @@ use wssgate::http::{MAX_HEADERS, head, response};
 use super::case::Setting;
 
 /// Lines that mean something to us, well made and not.
-const LINES: [&str; 44] = [
+const LINES: [&str; 46] = [
     "Host: example.com",
     "host: example.com:8443",
     "Connection: Upgrade",
@@ -52,6 +52,8 @@ const LINES: [&str; 44] = [
     "X-Forwarded-Host: evil.example",
     "X-Forwarded-Port: 1",
     "Forwarded: for=1.2.3.4",
+    "X-Forwarded-Client-Cert: Hash=6",
+    "x_forwarded-client_cert: Hash=6",
     "Cookie: a=b",
     "X:",
     "X: \t a  b \t ",
@@ -114,15 +116,17 @@ fn upgrades() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn facts() -> impl Strategy<Value = Facts> {
-    select(vec![
+fn facts() -> impl Strategy<Value = Facts<'static>> {
+    let settings = select(vec![
         Setting::Ordinary,
         Setting::Forwarded,
         Setting::Trusted,
         Setting::TrustedForwarded,
         Setting::Ipv6Trusted,
-    ])
-    .prop_map(|setting| setting.facts(8443))
+    ]);
+    let client_certs = select(vec![None, Some("Hash=ab;Subject=\"CN=a\"")]);
+    (settings, client_certs)
+        .prop_map(|(setting, client_cert)| Facts { client_cert, ..setting.facts(8443) })
 }
 
 /// The head at the front of these bytes, if the scanner lets one through: what `parse` is given.
@@ -131,7 +135,7 @@ fn scanned(bytes: &[u8]) -> Option<&[u8]> {
     Some(&bytes[..length])
 }
 
-fn rewrite(request: &Request<'_>, facts: &Facts) -> Vec<u8> {
+fn rewrite(request: &Request<'_>, facts: &Facts<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     request.rewrite(facts, &mut out);
     out
@@ -144,7 +148,7 @@ fn names(head: &[u8]) -> Vec<String> {
     lines.map(|line| line.split(':').next().unwrap().to_owned()).collect()
 }
 
-fn holds_for(bytes: &[u8], facts: &Facts) -> Result<(), proptest::test_runner::TestCaseError> {
+fn holds_for(bytes: &[u8], facts: &Facts<'_>) -> Result<(), proptest::test_runner::TestCaseError> {
     let Some(Ok(request)) = scanned(bytes).map(request::parse) else { return Ok(()) };
     let once = rewrite(&request, facts);
     prop_assert_eq!(scanned(&once), Some(once.as_slice()), "one head and nothing behind it");
@@ -159,6 +163,7 @@ fn holds_for(bytes: &[u8], facts: &Facts) -> Result<(), proptest::test_runner::T
     for own in ["x-forwarded-for", "x-real-ip", "x-forwarded-proto", "x-forwarded-port"] {
         prop_assert_eq!(count(own), 1, "{}", own);
     }
+    prop_assert_eq!(count("x-forwarded-client-cert"), usize::from(facts.client_cert.is_some()));
     prop_assert!(count("host") == 1 || request.host.is_none());
     prop_assert!(count("content-length") + count("transfer-encoding") <= 1);
     if names.len() > MAX_HEADERS {

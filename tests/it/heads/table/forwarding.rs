@@ -22,6 +22,18 @@ pub(in crate::heads) fn forged() -> Vec<Case> {
         forged("forged_host", "X-Forwarded-Host: evil.example\r\n"),
         forged("forged_port", "X-Forwarded-Port: 1\r\n"),
         forged("forged_forwarded", "Forwarded: for=6.6.6.6;proto=http\r\n"),
+        forged(
+            "forged_client_cert",
+            "X-Forwarded-Client-Cert: Hash=6\r\nx-FORWARDED-client-cert: Hash=7;Subject=\"CN=a\"\r\n",
+        ),
+        forged(
+            "forged_client_cert_with_underscores",
+            "X_Forwarded_Client_Cert: Hash=6\r\nX-Forwarded-Client_Cert: Hash=7\r\n",
+        ),
+        forged(
+            "forged_client_cert_and_nominated",
+            "Connection: X-Forwarded-Client-Cert\r\nX-Forwarded-Client-Cert: Hash=6\r\n",
+        ),
         forged("forged_in_any_case", "x-FORWARDED-for: 6.6.6.6\r\nfORWARDED: for=6.6.6.6\r\n"),
         forged(
             "forged_with_underscores",
@@ -42,9 +54,9 @@ pub(in crate::heads) fn forged() -> Vec<Case> {
             "look_alikes_stay",
             Setting::Ordinary,
             "X-Forwarded: a\r\nX-Forwarded-For-X: b\r\nXForwardedFor: c\r\nForwarded-For: d\r\n\
-             X.Real.IP: e\r\n",
+             X.Real.IP: e\r\nX-Forwarded-Client-Cert-X: f\r\n",
             "X-Forwarded: a\r\nX-Forwarded-For-X: b\r\nXForwardedFor: c\r\nForwarded-For: d\r\n\
-             X.Real.IP: e\r\n{own}",
+             X.Real.IP: e\r\nX-Forwarded-Client-Cert-X: f\r\n{own}",
         ),
         told(
             "forged_while_others_are_trusted",
@@ -125,6 +137,11 @@ pub(in crate::heads) fn trusted() -> Vec<Case> {
     let first = "X-Forwarded-For: {ip}\r\n";
     vec![
         trusted("trusted_says_nothing", "", "{own}"),
+        trusted(
+            "trusted_client_cert_is_not_kept",
+            "X-Forwarded-Client-Cert: Hash=6\r\nX_Forwarded_Client_Cert: Hash=7\r\n",
+            "{own}",
+        ),
         trusted(
             "trusted_real_ip",
             "X-Real-IP: 1.2.3.4\r\n",

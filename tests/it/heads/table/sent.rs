@@ -223,7 +223,8 @@ pub(in crate::heads) fn protected() -> Vec<Case> {
         kept(
             "protected_own_all",
             "Connection: X-Forwarded-For, X-Real-IP, X-Forwarded-Proto\r\n\
-             Connection: X-Forwarded-Host, X-Forwarded-Port, Forwarded, Connection\r\n",
+             Connection: X-Forwarded-Host, X-Forwarded-Port, Forwarded, Connection\r\n\
+             Connection: X-Forwarded-Client-Cert\r\n",
             "",
         ),
         kept(
