@@ -1,9 +1,11 @@
 //! TLS towards clients: rustls with aws-lc-rs, from a certificate to a handshaken stream.
 
+mod identity;
 mod pem;
 mod self_signed;
 pub mod x509;
 
+pub use identity::{Allow, Identity};
 pub use pem::load;
 pub use self_signed::self_signed;
 
