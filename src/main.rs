@@ -4,6 +4,7 @@ mod cli;
 mod log;
 mod signals;
 
+use std::io::stdout;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -12,7 +13,7 @@ use cli::{Cli, Command};
 use wssgate::config::Config;
 use wssgate::connection::Speaks;
 use wssgate::demo;
-use wssgate::server::{Outcome, Server, raise_open_files};
+use wssgate::server::{self, Outcome, Server, raise_open_files};
 
 /// Start-up or run-time failure, or a drain that ran out of time.
 const FAILURE: u8 = 1;
@@ -27,16 +28,28 @@ fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     }
     log::start(&cli.log);
-    let ran = match cli.command {
-        Some(Command::Demo { listen }) => start(demo(listen)),
-        None => match cli.serve.into_config() {
-            Ok(config) => start(serve(config)),
-            Err(missing) => {
-                eprintln!("wssgate: {missing}");
-                return ExitCode::from(USAGE);
-            }
-        },
+    let (args, is_check) = match cli.command {
+        Some(Command::Demo { listen }) => return exit_code(start(demo(listen))),
+        Some(Command::Check(args)) => (*args, true),
+        None => (cli.serve, false),
     };
+    let config = match args.into_config() {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("wssgate: {error:#}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    if is_check {
+        return match server::check(&config, &mut stdout()) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) | Err(_) => ExitCode::from(FAILURE),
+        };
+    }
+    exit_code(start(serve(config)))
+}
+
+fn exit_code(ran: anyhow::Result<Outcome>) -> ExitCode {
     match ran {
         Ok(Outcome::Drained) => ExitCode::SUCCESS,
         Ok(Outcome::Cut) => ExitCode::from(FAILURE),
@@ -59,7 +72,7 @@ fn start(program: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Resu
 }
 
 async fn serve(config: Config) -> anyhow::Result<Outcome> {
-    let stops = signals::listen()?;
+    let orders = signals::listen()?;
     let upstreams: Vec<String> = config.upstreams.iter().map(ToString::to_string).collect();
     let server = Server::bind(config, raise_open_files())?;
     for (listener, speaks) in server.addresses() {
@@ -68,11 +81,11 @@ async fn serve(config: Config) -> anyhow::Result<Outcome> {
             Speaks::Plain => tracing::info!(listener, "redirecting to https"),
         }
     }
-    server.run(stops).await
+    server.run(orders).await
 }
 
 async fn demo(listen: Vec<wssgate::addr::Listen>) -> anyhow::Result<Outcome> {
-    let stops = signals::listen()?;
+    let orders = signals::listen()?;
     let upstream = demo::Upstream::bind().await?;
     let config = cli::demo_config(listen, upstream.local_addr());
     let server = Server::bind(config, raise_open_files())?;
@@ -83,7 +96,7 @@ async fn demo(listen: Vec<wssgate::addr::Listen>) -> anyhow::Result<Outcome> {
         );
     }
     tokio::select! {
-        outcome = server.run(stops) => outcome,
+        outcome = server.run(orders) => outcome,
         () = upstream.run() => anyhow::bail!("the demo's upstream ended"),
     }
 }

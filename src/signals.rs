@@ -1,12 +1,12 @@
-//! SIGTERM and SIGINT stop the server, the second one at once; SIGHUP does not end it.
+//! SIGTERM and SIGINT stop the server, the second one at once; SIGHUP makes it read its files again.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use wssgate::server::Stop;
+use wssgate::server::Order;
 
 /// Catches the signals from now on and returns what they say. The task ends with the runtime.
-pub(crate) fn listen() -> anyhow::Result<mpsc::Receiver<Stop>> {
+pub(crate) fn listen() -> anyhow::Result<mpsc::Receiver<Order>> {
     let catch = |kind| signal(kind).context("catch signals");
     let terminate = catch(SignalKind::terminate())?;
     let interrupt = catch(SignalKind::interrupt())?;
@@ -20,21 +20,20 @@ async fn forward(
     mut terminate: Signal,
     mut interrupt: Signal,
     mut hangup: Signal,
-    sender: mpsc::Sender<Stop>,
+    sender: mpsc::Sender<Order>,
 ) {
-    let mut stop = Stop::Drain;
+    let mut end = Order::Drain;
     loop {
-        tokio::select! {
-            Some(()) = terminate.recv() => {}
-            Some(()) = interrupt.recv() => {}
-            Some(()) = hangup.recv() => {
-                tracing::warn!("SIGHUP ignored: this version reads its files at the start only");
-                continue;
-            }
-        }
-        if sender.send(stop).await.is_err() {
+        let order = tokio::select! {
+            Some(()) = terminate.recv() => end,
+            Some(()) = interrupt.recv() => end,
+            Some(()) = hangup.recv() => Order::Reload,
+        };
+        if sender.send(order).await.is_err() {
             return;
         }
-        stop = Stop::Now;
+        if order == Order::Drain {
+            end = Order::Stop;
+        }
     }
 }

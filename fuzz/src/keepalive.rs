@@ -17,7 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use wssgate::addr::Upstream;
-use wssgate::config::{Certificate, Config};
+use wssgate::config::{Certificates, Config};
 use wssgate::connection::{Accepted, Shared, Speaks, run_decrypted};
 use wssgate::drain;
 use wssgate::server::Server;
@@ -196,7 +196,7 @@ impl World {
 }
 
 fn shared(upstream: Upstream) -> Arc<Shared> {
-    let certificate = Certificate::SelfSigned(vec!["localhost".to_owned()]);
+    let certificate = Certificates::SelfSigned(vec!["localhost".to_owned()]);
     let config = Config::new(Vec::new(), vec![upstream], certificate);
     Server::bind(config, 1024).unwrap().shared()
 }

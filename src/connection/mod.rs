@@ -22,7 +22,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::{Forwarding, Timeouts};
@@ -30,6 +29,7 @@ use crate::drain::Watch;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::net::{Prefixed, Stream};
+use crate::tls;
 use crate::tunnel::{self, Limits, ReadReady, Reason};
 use crate::upstream::Pool;
 use failure::{Failure, Stage};
@@ -56,8 +56,8 @@ impl<C: AsyncRead + AsyncWrite + ReadReady + Send + Unpin> Client for C {}
 /// What all connections of a server share.
 #[derive(Debug)]
 pub struct Shared {
-    /// The TLS settings.
-    pub tls: Arc<ServerConfig>,
+    /// What handshakes are made of.
+    pub tls: Arc<tls::Store>,
     /// Where requests go.
     pub pool: Pool,
     /// How long things may take.

@@ -14,7 +14,7 @@ use crate::http::request::Request;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::net::Target;
-use crate::tls::Session;
+use crate::tls::{Identity, Session};
 use crate::tunnel::{End, Party, Reason};
 
 /// The fields of one connection's lines, as far as they are known yet.
@@ -26,7 +26,7 @@ pub(super) struct Record {
     listener: Arc<str>,
     pub(super) client: Option<SocketAddr>,
     pub(super) port: Option<u16>,
-    session: Option<Session>,
+    pub(super) session: Option<Session>,
     method: Option<Box<str>>,
     host: Option<Box<str>>,
     path: Option<Box<str>>,
@@ -46,6 +46,7 @@ macro_rules! line {
             tls_version = $record.session.as_ref().map(|s| s.version),
             cipher = $record.session.as_ref().map(|s| s.cipher.as_str()),
             resumed = $record.session.as_ref().map(|s| s.resumed),
+            client_subject = $record.identity().map(|identity| &*identity.subject),
             method = $record.method.as_deref(),
             host = $record.host.as_deref(),
             path = $record.path.as_deref(),
@@ -89,6 +90,11 @@ impl Record {
         self.status = None;
         self.upstream = None;
         self.setup_ms = 0;
+    }
+
+    /// Who the client is, by its certificate.
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        self.session.as_ref().and_then(|session| session.identity.as_deref())
     }
 
     pub(super) fn handshaken(&mut self, session: Session) {

@@ -5,9 +5,9 @@ use super::failure::{Failure, Stage};
 use super::record::Record;
 use super::set_up::Ready;
 use super::{Client, Shared, send_last};
-use crate::http::answer;
 use crate::http::forwarded::Facts;
 use crate::http::request::{self, Request};
+use crate::http::{Refusal, answer};
 use crate::meter::Meter;
 use crate::net::{Prefixed, Stream};
 
@@ -31,13 +31,14 @@ pub(super) async fn serve<C: Client>(
     let request = match request::parse(head) {
         Ok(request) => request,
         Err(refusal) => {
-            let is_head = request::is_head(head);
-            let answer = answer::text(refusal, is_head, shared.hsts.as_deref());
-            send_last(&mut ready.client, &answer).await;
-            return Err(Failure::refused(Stage::Head, refusal));
+            let failure = Failure::refused(Stage::Head, refusal);
+            return Err(answer(failure, &mut ready.client, head, shared).await);
         }
     };
     record.requested(&request, shared.log_query);
+    if let Err(failure) = admit(&request, record) {
+        return Err(answer(failure, &mut ready.client, head, shared).await);
+    }
     let persistent = may_go_on && request.is_persistent() && !request.is_websocket();
     let request_and_behind = (&request, behind, persistent);
     match exchange(&mut ready.client, request_and_behind, shared, record, meter).await {
@@ -55,15 +56,40 @@ pub(super) async fn serve<C: Client>(
             send_last(&mut ready.client, b"").await;
             Ok(Served::Answered(None))
         }
-        Err(failure) => {
-            if let Some(refusal) = failure.answer {
-                let is_head = request::is_head(head);
-                let answer = answer::text(refusal, is_head, shared.hsts.as_deref());
-                send_last(&mut ready.client, &answer).await;
-            }
-            Err(failure)
-        }
+        Err(failure) => Err(answer(failure, &mut ready.client, head, shared).await),
     }
+}
+
+/// Tells the client, as far as it can be told.
+async fn answer<C: Client>(
+    failure: Failure,
+    client: &mut C,
+    head: &[u8],
+    shared: &Shared,
+) -> Failure {
+    if let Some(refusal) = failure.answer {
+        let answer = answer::text(refusal, request::is_head(head), shared.hsts.as_deref());
+        send_last(client, &answer).await;
+    }
+    failure
+}
+
+/// Whether the session that a request came over may bring it.
+fn admit(request: &Request<'_>, record: &Record) -> Result<(), Failure> {
+    let Some(session) = &record.session else { return Ok(()) };
+    if let Some(reason) = &session.refused {
+        let refusal = Refusal::new(403, "client certificate is not accepted any more");
+        let failure = Failure::refused(Stage::Tls, refusal);
+        return Err(Failure { reason: reason.clone(), ..failure });
+    }
+    // RFC 9110, 15.5.20: the client may try again over a connection to that name.
+    if !request.hostname().is_none_or(|host| session.serves(host)) {
+        return Err(Failure::refused(
+            Stage::Head,
+            Refusal::new(421, "no certificate for this host"),
+        ));
+    }
+    Ok(())
 }
 
 async fn exchange<C: Client>(
@@ -82,7 +108,10 @@ async fn exchange<C: Client>(
         port: record.port,
         trusted: ip.is_some_and(trusted),
         forwarded: shared.forwarding.forwarded,
-        client_cert: None,
+        client_cert: record
+            .identity()
+            .filter(|_| shared.forwarding.client_cert)
+            .map(|identity| &*identity.forwarded),
     };
     let mut head = Vec::with_capacity(1024);
     request.rewrite(&facts, &mut head);

@@ -118,7 +118,7 @@ async fn handshake(
 ) -> Result<Encrypted, Failure> {
     let accept = async {
         let place = shared.handshakes.acquire().await;
-        let mut accept = std::pin::pin!(tls::accept(shared.tls.clone(), stream));
+        let mut accept = std::pin::pin!(tls::accept(&shared.tls, stream));
         tokio::select! {
             biased;
             result = &mut accept => return result,
@@ -131,7 +131,13 @@ async fn handshake(
             record.handshaken(session);
             Ok(client)
         }
-        Ok(Err(error)) => Err(Failure::client(Stage::Tls, error.to_string())),
+        Ok(Err(tls::Failed { reason, stream })) => {
+            if let Some(mut stream) = stream {
+                // In TLS 1.3 a client may have sent its request before it learns of the alert.
+                send_last(&mut stream, b"").await;
+            }
+            Err(Failure::client(Stage::Tls, reason))
+        }
         Err(_) => Err(Failure::client(Stage::Tls, "handshake not done within the setup timeout")),
     }
 }

@@ -65,6 +65,15 @@ impl Request<'_> {
         self.target.split('?').next().unwrap_or_default()
     }
 
+    /// The host without its port, an IPv6 address without its brackets.
+    pub fn hostname(&self) -> Option<&str> {
+        let host = self.host?;
+        match host.strip_prefix('[') {
+            Some(rest) => rest.split(']').next(),
+            None => host.split(':').next(),
+        }
+    }
+
     /// Whether this asks for a WebSocket.
     pub fn is_websocket(&self) -> bool {
         matches!(self.kind, Kind::WebSocket { .. })

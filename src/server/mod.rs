@@ -8,6 +8,7 @@ mod limit;
 
 pub use limit::raise_open_files;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
 use crate::addr::Listen;
-use crate::config::{Certificate, Config, HANDSHAKES_PER_CORE, Limits, Timeouts};
+use crate::config::{Config, HANDSHAKES_PER_CORE, Limits, Timeouts};
 use crate::connection::{Idle, Shared, Speaks};
 use crate::drain;
 use crate::metrics::Metrics;
@@ -29,13 +30,21 @@ use limit::PerIp;
 /// What may outlast the drain's window: the last goodbyes.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A word to stop.
+/// Prints what a start would find in the files that `config` names, and all that is wrong with them.
+/// Returns whether a start would succeed with certificates that clients take. Blocks.
+pub fn check(config: &Config, out: &mut impl io::Write) -> io::Result<bool> {
+    tls::check(&config.tls, out)
+}
+
+/// A word to a running server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum Order {
+    /// Take in at once what has changed in the files.
+    Reload,
     /// Let what runs end within the drain timeout.
     Drain,
     /// End everything.
-    Now,
+    Stop,
 }
 
 /// How a run ended.
@@ -56,24 +65,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Loads the certificate and binds every listener. Needs a tokio runtime.
+    /// Loads the certificates and binds every listener. Needs a tokio runtime.
     ///
     /// `open_files` is the limit of descriptors, from which the default for connections follows. Errors
     /// name the file or the address and what to do.
     pub fn bind(config: Config, open_files: u64) -> anyhow::Result<Self> {
-        let pair = match &config.certificate {
-            Certificate::Files { chain, key } => tls::load(chain, key)?,
-            Certificate::SelfSigned(names) => {
-                let pair = tls::self_signed(names)?;
-                tracing::info!(
-                    names = names.join(","),
-                    sha256 = pair.fingerprint(),
-                    "serving a self-signed certificate"
-                );
-                pair
-            }
-        };
-        let tls = tls::server_config(pair)?;
+        let tls = Arc::new(tls::Store::open(&config.tls)?);
+        tls.report();
         let keepalive = Keepalive(config.timeouts.keepalive);
         let mut listeners = Vec::new();
         for (index, address) in config.listen.iter().enumerate() {
@@ -128,32 +126,37 @@ impl Server {
         Arc::clone(&self.accepting.shared)
     }
 
-    /// Serves until `stops` says so; its second word, or [`Stop::Now`], ends the drain at once. When
-    /// `stops` is closed the server runs on.
-    pub async fn run(self, mut stops: mpsc::Receiver<Stop>) -> anyhow::Result<Outcome> {
+    /// Serves until `orders` says so; its second word to end, or [`Order::Stop`], ends the drain at once.
+    /// When `orders` is closed the server runs on.
+    pub async fn run(self, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<Outcome> {
         let (drain, watch) = drain::channel();
         let shared = self.shared();
+        let watching = tokio::spawn(tls::watch(Arc::clone(&shared.tls), watch.clone()));
         let accepting = tokio::spawn(self.accepting.run(self.listeners, watch));
 
-        let mut stop = match stops.recv().await {
-            Some(stop) => stop,
-            None => std::future::pending().await,
+        let mut order = loop {
+            match orders.recv().await {
+                Some(Order::Reload) => reload(&shared).await,
+                Some(order) => break order,
+                None => std::future::pending().await,
+            }
         };
         let open = shared.metrics.tunnels_open.value();
         tracing::info!(tunnels_open = open, "draining");
-        if stop == Stop::Drain {
-            stop = tokio::select! {
-                () = sleep(self.timeouts.drain_delay) => Stop::Drain,
-                Some(_) = stops.recv() => Stop::Now,
+        if order == Order::Drain {
+            order = tokio::select! {
+                () = sleep(self.timeouts.drain_delay) => Order::Drain,
+                () = end(&mut orders) => Order::Stop,
             };
         }
         drain.start(self.timeouts.drain);
         accepting.await.context("run the accept loop")?;
-        if stop == Stop::Drain {
+        watching.await.context("watch the certificates")?;
+        if order == Order::Drain {
             tokio::select! {
                 () = drain.left() => {}
                 () = sleep(self.timeouts.drain + GRACE) => {}
-                Some(_) = stops.recv() => {}
+                () = end(&mut orders) => {}
             }
         }
         drain.cut();
@@ -173,6 +176,28 @@ impl Server {
         );
         let cut = left.is_err() || metrics.cut.value() > 0;
         Ok(if cut { Outcome::Cut } else { Outcome::Drained })
+    }
+}
+
+/// Reads what has changed; the log says of each file what became of it.
+async fn reload(shared: &Shared) {
+    let tls = Arc::clone(&shared.tls);
+    match tokio::task::spawn_blocking(move || tls.reload()).await {
+        Ok(looked) => {
+            tracing::info!(swapped = looked.swapped, refused = looked.refused, "reload done");
+        }
+        Err(error) => tracing::error!(%error, "reload failed, what was there serves on"),
+    }
+}
+
+/// Resolves at a word to end; what else is said is too late.
+async fn end(orders: &mut mpsc::Receiver<Order>) {
+    loop {
+        match orders.recv().await {
+            Some(Order::Reload) => {}
+            Some(Order::Drain | Order::Stop) => return,
+            None => std::future::pending().await,
+        }
     }
 }
 

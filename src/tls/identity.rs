@@ -3,6 +3,7 @@
 //! Verification comes first and is rustls' part; what is read here is believed.
 
 use super::x509::{Certificate, Name};
+use crate::config::Allow;
 use crate::http::client_cert;
 
 /// What logs and headers say of one client.
@@ -36,34 +37,19 @@ impl From<&Certificate> for Identity {
     }
 }
 
-/// Whom a listener lets in, of those whose certificates were verified: everybody when all lists are empty,
-/// else whoever is in one of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allow {
-    /// Common names, exactly.
-    pub cn: Vec<String>,
-    /// dNSNames in any case, a dot at the end ignored. A wildcard stands for itself alone.
-    pub dns: Vec<String>,
-    /// uniformResourceIdentifiers, exactly: `spiffe://example.com/a`.
-    pub uri: Vec<String>,
-    /// Organizational units, exactly.
-    pub ou: Vec<String>,
-}
-
-impl Allow {
-    /// Whether this client may come in.
-    pub fn lets_in(&self, certificate: &Certificate) -> bool {
-        let everybody =
-            [&self.cn, &self.dns, &self.uri, &self.ou].iter().all(|list| list.is_empty());
-        let has_dns = |allowed: &String| {
-            Name::dns(allowed).is_some_and(|allowed| certificate.names.contains(&allowed))
-        };
-        everybody
-            || self.cn.iter().any(|allowed| certificate.common_name.as_ref() == Some(allowed))
-            || self.dns.iter().any(has_dns)
-            || self.uri.iter().any(|allowed| certificate.uris.contains(allowed))
-            || self.ou.iter().any(|allowed| certificate.organizational_units.contains(allowed))
-    }
+/// Whether a client may come in, of those whose certificates were verified: everybody when all lists are
+/// empty, else whoever is in one of them.
+pub(super) fn lets_in(allow: &Allow, certificate: &Certificate) -> bool {
+    let everybody =
+        [&allow.cn, &allow.dns, &allow.uri, &allow.ou].iter().all(|list| list.is_empty());
+    let has_dns = |allowed: &String| {
+        Name::dns(allowed).is_some_and(|allowed| certificate.names.contains(&allowed))
+    };
+    everybody
+        || allow.cn.iter().any(|allowed| certificate.common_name.as_ref() == Some(allowed))
+        || allow.dns.iter().any(has_dns)
+        || allow.uri.iter().any(|allowed| certificate.uris.contains(allowed))
+        || allow.ou.iter().any(|allowed| certificate.organizational_units.contains(allowed))
 }
 
 #[cfg(test)]
@@ -112,7 +98,7 @@ mod tests {
     fn any_match_lets_in() {
         let certificate = Certificate::parse(&der("client")).unwrap();
         let one = |value: &str| vec![value.to_owned()];
-        let lets_in = |allow: Allow| allow.lets_in(&certificate);
+        let lets_in = |allow: Allow| super::lets_in(&allow, &certificate);
         let nobody = || Allow { cn: one("x"), dns: one("x"), uri: one("x"), ou: one("x") };
         assert!(lets_in(Allow::default()), "everybody");
         assert!(!lets_in(nobody()));
@@ -157,7 +143,7 @@ mod tests {
         for value in ["", "."] {
             let values = || vec![value.to_owned()];
             let allow = Allow { cn: values(), dns: values(), uri: values(), ou: values() };
-            assert!(!allow.lets_in(&certificate), "{value:?}");
+            assert!(!super::lets_in(&allow, &certificate), "{value:?}");
         }
     }
 }

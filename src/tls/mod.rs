@@ -1,95 +1,50 @@
-//! TLS towards clients: rustls with aws-lc-rs, from a certificate to a handshaken stream.
+//! TLS towards clients: rustls with aws-lc-rs, from files to a handshaken stream.
+//!
+//! A [`Store`] holds what handshakes are made of; [`watch`] keeps it up to date; [`accept`] is the server's
+//! side of one handshake.
 
+mod check;
+mod choice;
 mod identity;
+mod pair;
 mod pem;
 mod self_signed;
-pub mod x509;
+mod settings;
+mod slot;
+mod store;
+mod ticket;
+mod trust;
+mod watch;
+mod x509;
 
-pub use identity::{Allow, Identity};
-pub use pem::load;
-pub use self_signed::self_signed;
+pub use check::check;
+pub use identity::Identity;
+pub use pair::{Pair, Problem};
+pub use store::{Looked, Store};
+pub use watch::watch;
+pub use x509::{Certificate, Name};
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use anyhow::Context as _;
 use aws_lc_rs::digest;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::aws_lc_rs::{self as provider, Ticketer};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::NoServerSessionStorage;
-use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio_rustls::rustls::{Error, HandshakeKind, InconsistentKeys, ProtocolVersion, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::server::{Acceptor, ServerConnection};
+use tokio_rustls::rustls::{CertificateError, Error, HandshakeKind, ProtocolVersion};
 use tokio_rustls::server::TlsStream;
 
+use crate::config::cipher_name;
 use crate::tunnel::ReadReady;
+use choice::Choice;
+use self_signed::self_signed;
+use store::Current;
 
-/// SHA-256 of the public key of `certs/localhost.pem`, whose private key everybody has.
-const DEVELOPMENT_KEY: &str = include_str!("../../certs/localhost.spki.sha256");
-
-/// A certificate chain, leaf first, and its private key.
-#[derive(Debug)]
-pub struct Pair {
-    /// What it is called in messages: the file, or "self-signed".
-    pub name: String,
-    /// The chain.
-    pub chain: Vec<CertificateDer<'static>>,
-    /// The key of the chain's first certificate.
-    pub key: PrivateKeyDer<'static>,
-}
-
-impl Pair {
-    /// SHA-256 of the leaf certificate, as browsers and openssl print it.
-    pub fn fingerprint(&self) -> String {
-        let leaf = self.chain.first().map(|leaf| leaf.as_ref()).unwrap_or_default();
-        let bytes: Vec<String> = sha256(leaf).iter().map(|byte| format!("{byte:02X}")).collect();
-        bytes.join(":")
-    }
-}
-
-fn sha256(bytes: &[u8]) -> Vec<u8> {
-    digest::digest(&digest::SHA256, bytes).as_ref().to_vec()
-}
-
-/// A server's settings: TLS 1.2 and 1.3, `http/1.1` alone by ALPN (a browser then opens its WebSocket
-/// over HTTP/1.1), one ticket a handshake under a key that changes every six hours, no early data.
-pub fn server_config(pair: Pair) -> anyhow::Result<Arc<ServerConfig>> {
-    let provider = Arc::new(provider::default_provider());
-    let certified = CertifiedKey::from_der(pair.chain, pair.key, &provider);
-    let certified = certified.map_err(|error| match error {
-        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => anyhow::anyhow!(
-            "the key does not fit certificate {}; give the key that it was issued for",
-            pair.name
-        ),
-        error => anyhow::anyhow!("use certificate {}: {error}", pair.name),
-    })?;
-    warn_of_development_key(&certified);
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("choose TLS versions")?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config.ticketer = Ticketer::new().context("make session ticket keys")?;
-    config.send_tls13_tickets = 1;
-    // Tickets carry the whole session: nothing is remembered for those who do not come back.
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    Ok(Arc::new(config))
-}
-
-fn warn_of_development_key(certified: &CertifiedKey) {
-    let Some(public_key) = certified.key.public_key() else { return };
-    let hash: String =
-        sha256(public_key.as_ref()).iter().map(|byte| format!("{byte:02x}")).collect();
-    if hash == DEVELOPMENT_KEY.trim() {
-        tracing::warn!(
-            "serving with the development key of wssgate's repository, which everybody has: \
-             anybody can read and change this traffic; never use it in production"
-        );
-    }
-}
+/// A fatal alert that says `unrecognized_name` (RFC 6066, 3; RFC 5246, 7.2): rustls has another for a
+/// client that no certificate is found for.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// What the handshake agreed on.
 #[derive(Clone, Debug)]
@@ -102,28 +57,125 @@ pub struct Session {
     pub cipher: String,
     /// Whether a ticket was used.
     pub resumed: bool,
+    /// The client's certificate, when it came with one.
+    pub identity: Option<Box<Identity>>,
+    /// Why that certificate, good when the session was made, is not good any more when it is resumed.
+    pub refused: Option<Cow<'static, str>>,
+    /// The certificates that may be spoken for, when names are strict.
+    strict: Option<Arc<Choice>>,
 }
 
-/// The server's side of one handshake. The caller sets the time limit. On an error the peer has been
-/// sent its alert.
-pub async fn accept<S>(config: Arc<ServerConfig>, stream: S) -> io::Result<(TlsStream<S>, Session)>
+impl Session {
+    /// Whether requests for this host (without a port) may come over this session: its certificate
+    /// covers it, or nobody is strict about that.
+    pub fn serves(&self, host: &str) -> bool {
+        let server_name = self.server_name.as_deref();
+        self.strict.as_ref().is_none_or(|choice| choice.covers(server_name, host))
+    }
+}
+
+/// A handshake that failed. The client has been sent its alert.
+#[derive(Debug)]
+pub struct Failed<S> {
+    /// In a few words.
+    pub reason: Cow<'static, str>,
+    /// The client's stream: closing it while bytes come in could destroy the alert.
+    pub stream: Option<S>,
+}
+
+/// The server's side of one handshake, with what `store` has at this moment. The caller sets the time
+/// limit.
+pub async fn accept<S>(store: &Store, stream: S) -> Result<(TlsStream<S>, Session), Failed<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let stream = TlsAcceptor::from(config).accept(stream).await?;
-    let connection = stream.get_ref().1;
-    let suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
-    let session = Session {
+    let current = store.current();
+    let mut hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
+    let mut start = match (&mut hello).await {
+        Ok(start) => start,
+        Err(error) => return Err(Failed { reason: reason(&error), stream: hello.take_io() }),
+    };
+    if !current.choice.serves(start.client_hello().server_name()) {
+        let reason = Cow::Borrowed("no certificate for the name that the client asked for");
+        let sent = start.io.write_all(&UNRECOGNIZED_NAME).await;
+        return Err(Failed { reason, stream: sent.ok().map(|()| start.io) });
+    }
+    match start.into_stream(Arc::clone(&current.config)).into_fallible().await {
+        Ok(stream) => {
+            let session = session(stream.get_ref().1, &current);
+            Ok((stream, session))
+        }
+        Err((error, stream)) => Err(Failed { reason: reason(&error), stream: Some(stream) }),
+    }
+}
+
+fn session(connection: &ServerConnection, current: &Current) -> Session {
+    let suite = connection.negotiated_cipher_suite();
+    let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+    let chain = connection.peer_certificates().unwrap_or_default();
+    let trust = current.trust.as_ref().filter(|_| resumed);
+    Session {
         server_name: connection.server_name().map(str::to_owned),
         version: match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => "1.3",
             Some(ProtocolVersion::TLSv1_2) => "1.2",
             _ => "unknown",
         },
-        cipher: suite.unwrap_or("unknown").replacen("TLS13_", "TLS_", 1),
-        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        cipher: suite.map_or_else(|| "unknown".to_owned(), |suite| cipher_name(suite.suite())),
+        resumed,
+        // It was parsed when it was verified.
+        identity: chain.first().and_then(|leaf| Identity::parse(leaf).ok()).map(Box::new),
+        refused: trust.and_then(|trust| trust.refuses(chain)).map(|error| name(&error)),
+        strict: current.choice.is_strict().then(|| Arc::clone(&current.choice)),
+    }
+}
+
+/// What went wrong, in words for an operator.
+fn reason(error: &io::Error) -> Cow<'static, str> {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(error) => name(error),
+        None => error.to_string().into(),
+    }
+}
+
+fn name(error: &Error) -> Cow<'static, str> {
+    let words = match error {
+        Error::NoCertificatesPresented => "no client certificate",
+        Error::InvalidCertificate(error) => match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "client certificate has expired"
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "client certificate is not valid yet"
+            }
+            CertificateError::Revoked => "client certificate is revoked",
+            CertificateError::UnknownIssuer => "client certificate is of another authority",
+            CertificateError::UnknownRevocationStatus => {
+                "no revocation list for an authority of the client certificate"
+            }
+            CertificateError::ExpiredRevocationList
+            | CertificateError::ExpiredRevocationListContext { .. } => {
+                "a revocation list has expired"
+            }
+            CertificateError::ApplicationVerificationFailure => {
+                "client certificate is not on the list"
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                "client certificate is not one for clients"
+            }
+            _ => return format!("client certificate: {error}").into(),
+        },
+        _ => return error.to_string().into(),
     };
-    Ok((stream, session))
+    Cow::Borrowed(words)
+}
+
+fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, bytes).as_ref().to_vec()
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl<S: ReadReady> ReadReady for TlsStream<S> {

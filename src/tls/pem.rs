@@ -1,44 +1,77 @@
-//! PEM files: a certificate chain and its private key, with words for what people get wrong.
+//! PEM files: certificates, revocation lists and private keys, with words for what people get wrong.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer,
+};
 
-use super::Pair;
+/// Permission of everybody on the machine to read a file. See inode(7).
+const READABLE_BY_OTHERS: u32 = 0o004;
 
-/// Loads a chain, leaf first, and a key: PKCS#8, PKCS#1 or SEC1.
-pub fn load(chain: &Path, key: &Path) -> anyhow::Result<Pair> {
-    Ok(Pair { name: chain.display().to_string(), chain: load_chain(chain)?, key: load_key(key)? })
+/// A file as it was read.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) bytes: Vec<u8>,
+    /// Whether everybody on the machine may read it.
+    pub(super) is_public: bool,
 }
 
-fn load_chain(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let name = path.display();
-    let pem = fs::read(path).with_context(|| format!("read certificate chain {name} (--cert)"))?;
-    let chain: Vec<_> = rustls_pemfile::certs(&mut pem.as_slice())
+/// Reads a file at once. Blocks.
+pub(super) fn read(path: &Path) -> io::Result<File> {
+    let bytes = fs::read(path)?;
+    let mode = fs::metadata(path)?.permissions().mode();
+    Ok(File { bytes, is_public: mode & READABLE_BY_OTHERS != 0 })
+}
+
+/// The certificates in a file called `name`; at least one.
+pub(super) fn certificates(
+    pem: &[u8],
+    name: impl std::fmt::Display,
+) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let certificates: Vec<_> = rustls_pemfile::certs(&mut &*pem)
         .collect::<Result<_, _>>()
-        .with_context(|| format!("parse certificate chain {name}"))?;
-    if chain.is_empty() {
+        .with_context(|| format!("parse certificates in {name}"))?;
+    if certificates.is_empty() {
         bail!("no certificate in {name}; it must be PEM, with a line -----BEGIN CERTIFICATE-----");
     }
-    Ok(chain)
+    Ok(certificates)
 }
 
-fn load_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
-    let name = path.display();
-    let pem = fs::read(path).with_context(|| format!("read private key {name} (--key)"))?;
+/// The revocation lists in a file called `name`; at least one.
+pub(super) fn revocation_lists(
+    pem: &[u8],
+    name: impl std::fmt::Display,
+) -> anyhow::Result<Vec<CertificateRevocationListDer<'static>>> {
+    let lists: Vec<_> = rustls_pemfile::crls(&mut &*pem)
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("parse revocation lists in {name}"))?;
+    if lists.is_empty() {
+        bail!("no revocation list in {name}; it must be PEM, with a line -----BEGIN X509 CRL-----");
+    }
+    Ok(lists)
+}
+
+/// The private key in a file called `name`: PKCS#8, PKCS#1 or SEC1.
+pub(super) fn private_key(
+    pem: &[u8],
+    name: impl std::fmt::Display,
+) -> anyhow::Result<PrivateKeyDer<'static>> {
     // PKCS#8 says so in its label, the older forms in a header (RFC 1421, 4.6.1.1) that the parser
     // does not understand.
     let encrypted = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"]
         .iter()
-        .any(|mark| memchr::memmem::find(&pem, mark.as_bytes()).is_some());
+        .any(|mark| memchr::memmem::find(pem, mark.as_bytes()).is_some());
     if encrypted {
         bail!(
             "private key {name} is encrypted; decrypt it with: openssl pkey -in {name} -out plain.key"
         );
     }
-    let key = rustls_pemfile::private_key(&mut pem.as_slice())
+    let key = rustls_pemfile::private_key(&mut &*pem)
         .with_context(|| format!("parse private key {name}"))?;
     key.with_context(|| {
         format!("no private key in {name}; it must be PEM, with a line -----BEGIN PRIVATE KEY-----")

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-use super::Pair;
+use super::pair::Pair;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -14,7 +14,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const VALIDITY: Duration = Duration::from_secs(397 * 24 * 3600);
 
 /// An ECDSA P-256 certificate for these DNS names and IP addresses, and its key.
-pub fn self_signed(names: &[String]) -> anyhow::Result<Pair> {
+pub(super) fn self_signed(names: &[String]) -> anyhow::Result<Pair> {
     let mut params = CertificateParams::new(names)
         .with_context(|| format!("make a self-signed certificate for {}", names.join(", ")))?;
     params.distinguished_name.push(DnType::CommonName, "wssgate self-signed");
@@ -24,9 +24,6 @@ pub fn self_signed(names: &[String]) -> anyhow::Result<Pair> {
     params.not_after = (not_before + VALIDITY).into();
     let key = KeyPair::generate().context("make a key")?;
     let certificate = params.self_signed(&key).context("sign the certificate")?;
-    Ok(Pair {
-        name: "self-signed".to_owned(),
-        chain: vec![certificate.der().clone()],
-        key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-    })
+    let private = PrivatePkcs8KeyDer::from(key.serialize_der());
+    Pair::new("self-signed", vec![certificate.der().clone()], private.into())
 }

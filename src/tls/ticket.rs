@@ -22,7 +22,7 @@ use key::{OVERHEAD_BYTES, Ring};
 use secret::{Secret, Secrets};
 
 /// Bytes that a shared secret has at least. They are to be random: what people make up is guessed.
-pub const MIN_SECRET_BYTES: usize = 32;
+pub(super) const MIN_SECRET_BYTES: usize = 32;
 
 /// Seconds for which a key seals.
 const PERIOD: u64 = 6 * 60 * 60;
@@ -35,7 +35,7 @@ const LIFETIME: u32 = 12 * 60 * 60;
 const MAX_TICKET_BYTES: usize = 16 * 1024;
 
 /// Seals and opens tickets. Meant to outlive whatever is reloaded; shared by all threads.
-pub struct Tickets {
+pub(super) struct Tickets {
     state: RwLock<State>,
 }
 
@@ -48,27 +48,27 @@ impl fmt::Debug for Tickets {
 impl Tickets {
     /// Under a secret drawn by lot, and drawn anew for each period: tickets end with the process, and a
     /// key that has had its time is nowhere any more from the next handshake on.
-    pub fn random() -> anyhow::Result<Self> {
+    pub(super) fn random() -> anyhow::Result<Self> {
         Self::random_at(SystemTime::now())
     }
 
     /// Under a secret of at least [`MIN_SECRET_BYTES`], which replicas share. Every byte counts, a line
     /// end too.
-    pub fn shared(secret: &[u8]) -> anyhow::Result<Self> {
+    pub(super) fn shared(secret: &[u8]) -> anyhow::Result<Self> {
         Self::new(shared(secret)?, SystemTime::now())
     }
 
     /// Seals under this secret from now on. What was sealed under the one before stays good for its time;
     /// tickets of replicas that learn of the change later do for twelve hours. The same secret again
     /// changes nothing. On an error all stays as it was.
-    pub fn replace(&self, secret: &[u8]) -> anyhow::Result<()> {
+    pub(super) fn replace(&self, secret: &[u8]) -> anyhow::Result<()> {
         self.replace_at(secret, SystemTime::now())
     }
 
     /// What rustls asks. `context` says under which trust sessions are made: a ticket opens only in the
     /// context that it was sealed in. It has to change with all that a full handshake checks of a client:
     /// a resumed one has the certificate that it showed once, and nobody looks at it again.
-    pub fn producer(self: &Arc<Self>, context: &[u8]) -> Arc<dyn ProducesTickets> {
+    pub(super) fn producer(self: &Arc<Self>, context: &[u8]) -> Arc<dyn ProducesTickets> {
         Arc::new(Producer { tickets: Arc::clone(self), context: context.into() })
     }
 

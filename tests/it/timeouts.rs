@@ -7,7 +7,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use wssgate::config::{Config, Timeouts};
-use wssgate::server::{Outcome, Stop};
+use wssgate::server::{Order, Outcome};
 
 use crate::support::{
     CAP, Client, Conversation, Proxy, Upstream, echo, refused, upgrade_request, within,
@@ -309,7 +309,7 @@ async fn drain_delay_accepts_until_it_is_over_and_then_no_more() {
     let delay = Duration::from_secs(4);
     let proxy = proxy(&upstream, |timeouts| timeouts.drain_delay = delay).await;
     let started = Instant::now();
-    proxy.stop(Stop::Drain).await;
+    proxy.order(Order::Drain).await;
     let mut client = Client::connect(proxy.addr).await;
     client.upgrade().await;
     refused(proxy.addr).await;
@@ -326,7 +326,7 @@ async fn drain_timeout_ends_what_is_left() {
     let proxy = proxy(&upstream, |timeouts| timeouts.drain = SHORT).await;
     let mut client = Client::connect(proxy.addr).await;
     client.upgrade().await;
-    proxy.stop(Stop::Drain).await;
+    proxy.order(Order::Drain).await;
     let (rest, how) = client.read_to_end_and_how().await;
     assert_eq!(rest, b"");
     how.expect("we say goodbye with close_notify");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wssgate::server::{Outcome, Stop};
+use wssgate::server::{Order, Outcome};
 
 use super::{AGAIN, keeping};
 use crate::support::{Client, Conversation, Upstream, switching_response, upgrade_request, within};
@@ -177,7 +177,7 @@ async fn a_drain_ends_idle_connections_at_once() {
     .await;
     let mut client = Client::connect(proxy.addr).await;
     request(&mut client).await;
-    proxy.stop(Stop::Drain).await;
+    proxy.order(Order::Drain).await;
     assert_ends(&mut client).await;
     drop(client);
     assert_eq!(proxy.outcome().await, Outcome::Drained);

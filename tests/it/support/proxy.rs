@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use wssgate::addr;
-use wssgate::config::{Certificate, Config};
-use wssgate::server::{Outcome, Server, Stop};
+use wssgate::config::{Certificates, Config, Files};
+use wssgate::server::{Order, Outcome, Server};
 
 use super::{Upstream, repository, within};
 
@@ -17,7 +17,7 @@ pub(crate) struct Proxy {
     pub(crate) addr: SocketAddr,
     /// All of its listeners, as it names them.
     pub(crate) addresses: Vec<String>,
-    stops: mpsc::Sender<Stop>,
+    orders: mpsc::Sender<Order>,
     running: JoinHandle<anyhow::Result<Outcome>>,
 }
 
@@ -31,25 +31,25 @@ impl Proxy {
     pub(crate) async fn start_with(upstreams: &[String], tweak: impl FnOnce(&mut Config)) -> Self {
         let listen = vec![addr::Listen::Ip(([127, 0, 0, 1], 0).into())];
         let upstreams = upstreams.iter().map(|addr| addr.parse().unwrap()).collect();
-        let certificate = Certificate::Files {
+        let pair = Files {
             chain: repository("certs/localhost.pem"),
             key: repository("certs/localhost.key"),
         };
-        let mut config = Config::new(listen, upstreams, certificate);
+        let mut config = Config::new(listen, upstreams, Certificates::Files(vec![pair]));
         // One request a connection, unless a test is about more.
         config.timeouts.keepalive_timeout = Duration::ZERO;
         tweak(&mut config);
         let server = Server::bind(config, 20_000).unwrap();
         let addresses: Vec<String> = server.addresses().into_iter().map(|(addr, _)| addr).collect();
         let addr = addresses[0].parse().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
-        let (stops, receiver) = mpsc::channel(1);
+        let (orders, receiver) = mpsc::channel(1);
         let running = tokio::spawn(server.run(receiver));
-        Self { addr, addresses, stops, running }
+        Self { addr, addresses, orders, running }
     }
 
-    /// Sends a word to stop; the second word ends a drain at once.
-    pub(crate) async fn stop(&self, stop: Stop) {
-        within("the server takes the stop", self.stops.send(stop)).await.unwrap();
+    /// Sends a word: to reload, or to stop; a second one to stop ends a drain at once.
+    pub(crate) async fn order(&self, order: Order) {
+        within("the server takes the order", self.orders.send(order)).await.unwrap();
     }
 
     /// Waits for the run's end.

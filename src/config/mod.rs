@@ -2,10 +2,18 @@
 //!
 //! [`Config`] is plain values. How it is written (flags, variables) is the business of `cli`.
 
+mod tls;
+mod value;
+
+pub use tls::{
+    Allow, Certificates, ClientAuth, Files, Tls, Version, cipher_name, parse_cipher, parse_group,
+    parse_version,
+};
+pub use value::{format_duration, parse_duration, parse_keepalive, parse_network, parse_size};
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use ipnet::IpNet;
 
 use crate::addr::{Listen, Upstream};
@@ -21,8 +29,8 @@ pub struct Config {
     pub acme_webroot: Option<PathBuf>,
     /// Where the application listens; at least one.
     pub upstreams: Vec<Upstream>,
-    /// What to show to clients.
-    pub certificate: Certificate,
+    /// How to speak TLS to clients.
+    pub tls: Tls,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// How much there may be of things.
@@ -37,13 +45,13 @@ pub struct Config {
 
 impl Config {
     /// These, and the default of everything else.
-    pub fn new(listen: Vec<Listen>, upstreams: Vec<Upstream>, certificate: Certificate) -> Self {
+    pub fn new(listen: Vec<Listen>, upstreams: Vec<Upstream>, certificates: Certificates) -> Self {
         Self {
             listen,
             redirect_http: Vec::new(),
             acme_webroot: None,
             upstreams,
-            certificate,
+            tls: Tls::new(certificates),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             forwarding: Forwarding::default(),
@@ -51,20 +59,6 @@ impl Config {
             log_query: false,
         }
     }
-}
-
-/// Where the certificate comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Certificate {
-    /// PEM files: the chain, leaf first, and the key.
-    Files {
-        /// The chain.
-        chain: PathBuf,
-        /// The key.
-        key: PathBuf,
-    },
-    /// Made in memory for these DNS names and IP addresses.
-    SelfSigned(Vec<String>),
 }
 
 /// How long things may take; none is for ever, or off.
@@ -149,81 +143,6 @@ pub struct Forwarding {
     pub forwarded: bool,
     /// Networks of proxies whose own forwarding headers are kept.
     pub trusted_proxies: Vec<IpNet>,
-}
-
-/// The longest duration: a clock could not hold every time that far away.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-
-/// Reads a duration: `15s`, `1m 30s`, `250ms`, or `0`.
-pub fn parse_duration(text: &str) -> anyhow::Result<Duration> {
-    if text.trim() == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let duration = humantime::parse_duration(text).with_context(|| {
-        format!("{text:?} is not a duration; write it as in 15s, 500ms or 1h30m")
-    })?;
-    anyhow::ensure!(duration <= LONGEST, "{text:?} is longer than 100 years");
-    Ok(duration)
-}
-
-/// Reads the idle time of keepalive: a duration that tcp(7) takes, or `0`.
-pub fn parse_keepalive(text: &str) -> anyhow::Result<Duration> {
-    const RANGE: std::ops::RangeInclusive<u64> = 1..=32_767;
-    let idle = parse_duration(text)?;
-    anyhow::ensure!(
-        idle.is_zero() || RANGE.contains(&idle.as_secs()),
-        "keepalive's idle time is between 1s and 32767s (about 9h), or 0 for off"
-    );
-    Ok(idle)
-}
-
-/// Prints a duration as [`parse_duration`] reads it.
-pub fn format_duration(duration: Duration) -> String {
-    match duration {
-        Duration::ZERO => "0".to_owned(),
-        duration => humantime::format_duration(duration).to_string(),
-    }
-}
-
-/// Reads a size in bytes: `64KiB`, `65536`.
-pub fn parse_size(text: &str) -> anyhow::Result<usize> {
-    text.parse::<bytesize::ByteSize>()
-        .ok()
-        .and_then(|size| usize::try_from(size.as_u64()).ok())
-        .with_context(|| format!("{text:?} is not a size; write it as in 64KiB or 65536"))
-}
-
-/// Reads a network: `10.0.0.0/8`, or one address.
-pub fn parse_network(text: &str) -> anyhow::Result<IpNet> {
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .with_context(|| format!("{text:?} is not a network; write it as in 10.0.0.0/8"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_as_they_print() {
-        for text in ["0", "15s", "1m 30s", "250ms"] {
-            assert_eq!(format_duration(parse_duration(text).unwrap()), text);
-        }
-        assert_eq!(parse_duration("1h30m").unwrap(), Duration::from_secs(5400));
-        assert!(parse_duration("15").unwrap_err().to_string().contains("as in 15s"));
-        assert!(parse_duration("101years").unwrap_err().to_string().contains("100 years"));
-        assert_eq!(parse_keepalive("0").unwrap(), Duration::ZERO);
-        assert_eq!(parse_keepalive("32767s").unwrap(), Duration::from_secs(32_767));
-        assert!(parse_keepalive("999ms").is_err() && parse_keepalive("32768s").is_err());
-    }
-
-    #[test]
-    fn sizes_and_networks_are_read() {
-        assert_eq!(parse_size("64KiB").unwrap(), 65536);
-        assert_eq!(parse_size("4096").unwrap(), 4096);
-        assert!(parse_size("lots").is_err());
-        assert_eq!(parse_network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
-        assert_eq!(parse_network("::1").unwrap().to_string(), "::1/128");
-        assert!(parse_network("10.0.0.0/33").is_err());
-    }
+    /// Whether `X-Forwarded-Client-Cert` is sent for a client with a certificate.
+    pub client_cert: bool,
 }

@@ -1,0 +1,88 @@
+//! The command line: clap's `Args`, whose doc comments are the help, and their way to a `Config`.
+//!
+//! Every flag has a variable; what is given as a flag wins, then the variable, then the default.
+
+mod limits;
+mod serve;
+mod tls;
+mod value;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use wssgate::addr::{Listen, Upstream};
+use wssgate::config::Config;
+
+pub(crate) use serve::ServeArgs;
+
+/// wss in, ws out: takes TLS off WebSocket connections and passes them to a plain server.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve an embedded WebSocket echo and a page that speaks to it, to see it work
+    Demo {
+        /// Address to listen on
+        #[arg(
+            long,
+            env = "WSSGATE_LISTEN",
+            hide_env_values = true,
+            value_name = "ADDR",
+            value_delimiter = ',',
+            default_value = "127.0.0.1:8443"
+        )]
+        listen: Vec<Listen>,
+    },
+    /// Verify what a start would, without listening: prints each certificate; exit code 1 when a start
+    /// would fail or clients would refuse a certificate
+    Check(Box<ServeArgs>),
+}
+
+/// How to log.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub(crate) struct LogArgs {
+    /// Form of the log on standard error
+    #[arg(long, env = "WSSGATE_LOG_FORMAT", hide_env_values = true, value_name = "FORMAT",
+          value_enum, default_value_t = LogFormat::Text, global = true)]
+    pub(crate) log_format: LogFormat,
+    /// What to log: error, warn, info, debug, trace or off
+    #[arg(
+        long,
+        env = "WSSGATE_LOG_LEVEL",
+        hide_env_values = true,
+        value_name = "LEVEL",
+        default_value = "info",
+        global = true
+    )]
+    pub(crate) log_level: tracing::level_filters::LevelFilter,
+}
+
+/// The forms of a log line. Variants with words of their own would make `--help` twice as long as `-h`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The short help, for a command without arguments.
+pub(crate) fn short_help() -> String {
+    Cli::command().render_help().to_string()
+}
+
+/// The configuration of the demo: the given upstream behind a self-signed certificate.
+pub(crate) fn demo_config(listen: Vec<Listen>, upstream: std::net::SocketAddr) -> Config {
+    Config::new(listen, vec![Upstream::Ip(upstream)], tls::local_certificate())
+}

@@ -1,0 +1,128 @@
+//! What to serve: where to listen, where requests go, and everything about them.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use ipnet::IpNet;
+use wssgate::addr::{Listen, Upstream};
+use wssgate::config::{Config, Forwarding, parse_network};
+
+use super::limits::{LimitArgs, TimeoutArgs};
+use super::tls::{CertificateArgs, ClientAuthArgs, TlsArgs};
+use super::value::{Span, parse_positive};
+
+/// What to serve.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on: PORT, HOST:PORT, [IPV6]:PORT, unix:/PATH[?mode=0660] or fd:NAME;
+    /// may be repeated
+    #[arg(
+        long,
+        env = "WSSGATE_LISTEN",
+        hide_env_values = true,
+        value_name = "ADDR",
+        value_delimiter = ',',
+        default_value = "[::]:8443"
+    )]
+    listen: Vec<Listen>,
+    /// Address of the application: PORT, HOST:PORT, ws://HOST:PORT or unix:/PATH; may be repeated,
+    /// then each takes its turn and the next one stands in for one that refuses
+    #[arg(
+        long,
+        env = "WSSGATE_UPSTREAM",
+        hide_env_values = true,
+        value_name = "ADDR",
+        value_delimiter = ','
+    )]
+    upstream: Vec<Upstream>,
+    #[command(flatten)]
+    certificates: CertificateArgs,
+    /// Address to listen on for plain HTTP, which is sent on to https; may be repeated
+    #[arg(
+        long,
+        env = "WSSGATE_REDIRECT_HTTP",
+        hide_env_values = true,
+        value_name = "ADDR",
+        value_delimiter = ','
+    )]
+    redirect_http: Vec<Listen>,
+    /// Folder in which an ACME client leaves its answers (.well-known/acme-challenge/), served to
+    /// plain HTTP
+    #[arg(
+        long,
+        env = "WSSGATE_ACME_WEBROOT",
+        hide_env_values = true,
+        value_name = "DIR",
+        requires = "redirect_http"
+    )]
+    acme_webroot: Option<PathBuf>,
+    /// Tell browsers to come by https only, for this time (Strict-Transport-Security), as in 365d
+    #[arg(long, env = "WSSGATE_HSTS", hide_env_values = true, value_name = "TIME",
+          value_parser = parse_positive)]
+    hsts: Option<Span>,
+    #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
+    client_auth: ClientAuthArgs,
+    #[command(flatten)]
+    forwarding: ForwardingArgs,
+    #[command(flatten)]
+    timeouts: TimeoutArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// Log the query of requests too; it may hold secrets
+    #[arg(long, env = "WSSGATE_LOG_QUERY", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Log")]
+    log_query: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What upstreams are told about clients")]
+struct ForwardingArgs {
+    /// Send Forwarded (RFC 7239) beside X-Forwarded-For and its like
+    #[arg(long, env = "WSSGATE_FORWARDED", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    forwarded: bool,
+    /// Network of proxies whose own forwarding headers are kept and appended to; may be repeated
+    #[arg(long, env = "WSSGATE_TRUSTED_PROXY", hide_env_values = true, value_name = "CIDR",
+          value_delimiter = ',', value_parser = parse_network)]
+    trusted_proxy: Vec<IpNet>,
+    /// Send X-Forwarded-Client-Cert (as Envoy does: Hash, Subject, URI, DNS) for a client with a
+    /// certificate
+    #[arg(long, env = "WSSGATE_CLIENT_CERT_HEADERS", hide_env_values = true,
+          value_parser = FalseyValueParser::new(), requires = "client_ca")]
+    client_cert_headers: bool,
+}
+
+impl ServeArgs {
+    /// Whether nothing was asked for, not even by the environment.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.upstream.is_empty() && self.certificates.is_empty()
+    }
+
+    /// The configuration, or in one line what is missing.
+    pub(crate) fn into_config(self) -> anyhow::Result<Config> {
+        ensure!(
+            !self.upstream.is_empty(),
+            "no upstream: say where the application listens, as in --upstream 127.0.0.1:9000"
+        );
+        let certificates = self.certificates.into_certificates()?;
+        let client_auth = self.client_auth.into_client_auth();
+        Ok(Config {
+            listen: self.listen,
+            upstreams: self.upstream,
+            tls: self.tls.into_tls(certificates, client_auth),
+            timeouts: self.timeouts.into_timeouts(),
+            limits: self.limits.into_limits(),
+            forwarding: Forwarding {
+                forwarded: self.forwarding.forwarded,
+                trusted_proxies: self.forwarding.trusted_proxy,
+                client_cert: self.forwarding.client_cert_headers,
+            },
+            log_query: self.log_query,
+            hsts: self.hsts.map(|span| span.0),
+            redirect_http: self.redirect_http,
+            acme_webroot: self.acme_webroot,
+        })
+    }
+}

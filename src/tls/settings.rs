@@ -1,0 +1,93 @@
+//! rustls' settings, from ours.
+
+use std::env;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::crypto::aws_lc_rs as provider;
+use tokio_rustls::rustls::server::{
+    NoClientAuth, NoServerSessionStorage, ProducesTickets, ResolvesServerCert,
+};
+use tokio_rustls::rustls::{KeyLog, KeyLogFile, NoKeyLog, ServerConfig, version};
+
+use super::trust::Trust;
+use crate::config::{Tls, Version};
+
+/// The variable that browsers and curl take too.
+const KEY_LOG_VARIABLE: &str = "SSLKEYLOGFILE";
+
+/// What stays the same when certificates change.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) provider: Arc<CryptoProvider>,
+    min_version: Version,
+    key_log: Arc<dyn KeyLog>,
+}
+
+impl Settings {
+    pub(super) fn new(tls: &Tls) -> anyhow::Result<Self> {
+        let mut provider = provider::default_provider();
+        if !tls.ciphers.is_empty() {
+            provider.cipher_suites = provider::ALL_CIPHER_SUITES.to_vec();
+            provider.cipher_suites.retain(|suite| tls.ciphers.contains(&suite.suite()));
+        }
+        if !tls.groups.is_empty() {
+            provider.kx_groups = provider::ALL_KX_GROUPS.to_vec();
+            provider.kx_groups.retain(|group| tls.groups.contains(&group.name()));
+        }
+        let key_log: Arc<dyn KeyLog> =
+            if tls.key_log { Arc::new(open_key_log()?) } else { Arc::new(NoKeyLog {}) };
+        Ok(Self { provider: Arc::new(provider), min_version: tls.min_version, key_log })
+    }
+
+    /// `http/1.1` alone by ALPN (a browser then opens its WebSocket over HTTP/1.1), one ticket a
+    /// handshake, no early data.
+    pub(super) fn server_config(
+        &self,
+        certificates: Arc<dyn ResolvesServerCert>,
+        trust: Option<&Trust>,
+        tickets: Arc<dyn ProducesTickets>,
+    ) -> anyhow::Result<ServerConfig> {
+        let versions: &[_] = match self.min_version {
+            Version::Tls12 => &[&version::TLS13, &version::TLS12],
+            Version::Tls13 => &[&version::TLS13],
+        };
+        let verifier = match trust {
+            Some(trust) => Arc::clone(&trust.verifier),
+            None => Arc::new(NoClientAuth),
+        };
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(versions)
+            .map_err(|_| anyhow!("no cipher suite or group is left for the TLS versions spoken"))?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(certificates);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.ticketer = tickets;
+        config.send_tls13_tickets = 1;
+        // Tickets carry the whole session: nothing is remembered for those who do not come back.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.key_log = Arc::clone(&self.key_log);
+        Ok(config)
+    }
+}
+
+/// rustls would say nothing of a file that cannot be written.
+fn open_key_log() -> anyhow::Result<KeyLogFile> {
+    let Some(path) = env::var_os(KEY_LOG_VARIABLE).filter(|path| !path.is_empty()) else {
+        bail!("--key-log writes to the file that the variable {KEY_LOG_VARIABLE} names; set it");
+    };
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("open the key log {}", path.display()))?;
+    tracing::warn!(
+        file = %path.display(),
+        "writing the keys of every session to a file: who reads it can read the traffic"
+    );
+    Ok(KeyLogFile::new())
+}
