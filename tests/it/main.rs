@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails is a test that says so")]
 
 mod apps;
+mod authority;
 mod certs;
 mod cli;
 mod drain;

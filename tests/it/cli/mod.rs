@@ -321,8 +321,7 @@ async fn the_self_signed_certificate_is_the_one_whose_fingerprint_is_printed() {
         .with_no_client_auth();
     let addr = binary.listening().await;
     let client = Client::connect_with(addr, Arc::new(config)).await.unwrap();
-    let served = client.0.get_ref().1.peer_certificates().unwrap()[0].clone();
-    let digest = digest::digest(&digest::SHA256, &served);
+    let digest = digest::digest(&digest::SHA256, client.server_certificate());
     let bytes: Vec<String> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
     assert_eq!(line["sha256"], bytes.join(":"));
 }

@@ -4,15 +4,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, HandshakeKind, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsConnector, rustls};
 
-use super::{repository, within};
+use super::{Issued, repository, within};
 
 /// A connection over TLS, verified against `certs/ca.pem`.
 pub(crate) struct Client(pub(crate) TlsStream<TcpStream>);
@@ -24,25 +28,87 @@ pub(crate) struct TlsOptions {
     pub(crate) versions: Vec<&'static SupportedProtocolVersion>,
     /// The protocols offered by ALPN.
     pub(crate) alpn: Vec<&'static str>,
+    /// The signature schemes offered, all of them when empty: these decide between a server's keys.
+    pub(crate) schemes: Vec<SignatureScheme>,
+    /// The one authority that is trusted, as PEM, in place of `certs/ca.pem`.
+    pub(crate) roots: Option<String>,
+    /// The name that is asked for (SNI) and verified; an IP address is verified alone.
+    pub(crate) server_name: String,
+    /// What is shown to a server that asks for a certificate.
+    pub(crate) identity: Option<Issued>,
 }
 
 impl Default for TlsOptions {
     fn default() -> Self {
-        Self { versions: rustls::ALL_VERSIONS.to_vec(), alpn: vec!["http/1.1"] }
+        Self {
+            versions: rustls::ALL_VERSIONS.to_vec(),
+            alpn: vec!["http/1.1"],
+            schemes: Vec::new(),
+            roots: None,
+            server_name: "localhost".to_owned(),
+            identity: None,
+        }
     }
 }
 
 impl TlsOptions {
     /// A configuration to connect with; its session store is shared by those who share it.
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_file(repository("certs/ca.pem")).unwrap();
-        roots.add(ca).unwrap();
-        let mut config = ClientConfig::builder_with_protocol_versions(&self.versions)
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let builder = ClientConfig::builder_with_provider(Arc::new(self.provider()))
+            .with_protocol_versions(&self.versions)
+            .unwrap()
+            .with_root_certificates(self.root_store());
+        let mut config = match &self.identity {
+            Some(identity) => builder
+                .with_client_auth_cert(identity.certificates(), identity.private_key())
+                .unwrap(),
+            None => builder.with_no_client_auth(),
+        };
         config.alpn_protocols = self.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
+    }
+
+    /// The same with the name to ask for. Connections by clones of it resume each other's sessions.
+    pub(crate) fn connector(&self) -> Connector {
+        let server_name = ServerName::try_from(self.server_name.clone()).unwrap();
+        Connector { config: self.config(), server_name }
+    }
+
+    fn root_store(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        let ca = match &self.roots {
+            Some(pem) => CertificateDer::from_pem_slice(pem.as_bytes()),
+            None => CertificateDer::from_pem_file(repository("certs/ca.pem")),
+        };
+        roots.add(ca.unwrap()).unwrap();
+        roots
+    }
+
+    /// Only what is offered for the handshake is narrowed down: a chain may be signed by anything.
+    fn provider(&self) -> CryptoProvider {
+        let mut provider = default_provider();
+        if !self.schemes.is_empty() {
+            let algorithms = &mut provider.signature_verification_algorithms;
+            let mut mapping = algorithms.mapping.to_vec();
+            mapping.retain(|(scheme, _)| self.schemes.contains(scheme));
+            // rustls wants it for ever.
+            algorithms.mapping = mapping.leak();
+        }
+        provider
+    }
+}
+
+/// What [`TlsOptions`] come to: with whom to speak TLS, and how.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    config: Arc<ClientConfig>,
+    server_name: ServerName<'static>,
+}
+
+impl From<Arc<ClientConfig>> for Connector {
+    /// To `localhost`.
+    fn from(config: Arc<ClientConfig>) -> Self {
+        Self { config, server_name: ServerName::try_from("localhost").unwrap() }
     }
 }
 
@@ -55,10 +121,10 @@ impl Client {
     /// The same with settings of one's own.
     pub(crate) async fn connect_with(
         addr: SocketAddr,
-        config: Arc<ClientConfig>,
+        connector: impl Into<Connector>,
     ) -> io::Result<Self> {
         let stream = within("connect", TcpStream::connect(addr)).await?;
-        Self::handshake(stream, config).await
+        Self::handshake(stream, connector).await
     }
 
     /// The same from an address of one's own.
@@ -72,12 +138,22 @@ impl Client {
     /// Shakes hands over a connected socket.
     pub(crate) async fn handshake(
         stream: TcpStream,
-        config: Arc<ClientConfig>,
+        connector: impl Into<Connector>,
     ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        let name = ServerName::try_from("localhost").unwrap();
-        let connecting = TlsConnector::from(config).connect(name, stream);
+        let Connector { config, server_name } = connector.into();
+        let connecting = TlsConnector::from(config).connect(server_name, stream);
         Ok(Self(within("the TLS handshake", connecting).await?))
+    }
+
+    /// The certificate that the server has shown, without its chain.
+    pub(crate) fn server_certificate(&self) -> &CertificateDer<'static> {
+        &self.0.get_ref().1.peer_certificates().unwrap()[0]
+    }
+
+    /// Whether an earlier session was resumed.
+    pub(crate) fn resumed(&self) -> bool {
+        self.0.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Opens a tunnel with [`super::upgrade_request`]; returns what came behind the 101's head.

@@ -1,15 +1,17 @@
 //! What the tests share: a server in this process, the built binary, a TLS client that sends raw bytes,
-//! and an upstream that writes down what it gets.
+//! an upstream that writes down what it gets, and a certificate authority.
 //!
 //! Ports are chosen by the kernel. Nothing here sleeps to wait for something: [`eventually`] polls, and
 //! [`within`] turns a hang into a failure with a name.
 
+mod authority;
 mod binary;
 mod client;
 mod process;
 mod proxy;
 mod upstream;
 
+pub(crate) use authority::{Authority, Issued, Key, Leaf, Usage, Validity};
 pub(crate) use binary::{Binary, certificate_arguments};
 pub(crate) use client::{Client, TlsOptions};
 pub(crate) use process::{Process, free_port, installed, program};
