@@ -19,7 +19,7 @@ use rustls::{RootCertStore, ServerConfig, SignatureScheme};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::{TlsAcceptor, rustls};
-use wssgate::config::Certificate;
+use wssgate::config::{Certificates, Files};
 use x509_cert::der::Decode as _;
 
 use crate::support::{
@@ -232,9 +232,9 @@ async fn serving(issued: &Issued) -> Proxy {
     let dir = tempfile::tempdir().unwrap();
     let (chain, key): (PathBuf, PathBuf) = issued.write(dir.path(), "server");
     let upstream = Upstream::echo().await;
-    let certificate = Certificate::Files { chain, key };
+    let certificates = Certificates::Files(vec![Files { chain, key }]);
     // Both are read at the start.
-    Proxy::start_with(&[upstream.addr()], |config| config.certificate = certificate).await
+    Proxy::start_with(&[upstream.addr()], |config| config.tls.certificates = certificates).await
 }
 
 fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
