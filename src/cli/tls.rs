@@ -27,7 +27,7 @@ pub(super) struct CertificateArgs {
         conflicts_with = "self_signed"
     )]
     cert: Vec<PathBuf>,
-    /// Private key of the certificate, PEM, not encrypted; one for each --cert, in the same order, or
+    /// Private key of the certificate, PEM, not encrypted; one for each chain, in the same order, or
     /// none where the chain's file holds the key too
     #[arg(
         long,

@@ -51,7 +51,10 @@ pub(super) fn revocation_lists(
         .collect::<Result<_, _>>()
         .with_context(|| format!("parse revocation lists in {name}"))?;
     if lists.is_empty() {
-        bail!("no revocation list in {name}; it must be PEM, with a line -----BEGIN X509 CRL-----");
+        bail!(
+            "no revocation list in {name}; it must be PEM, with a line -----BEGIN X509 CRL----- \
+             (openssl crl -inform der -in {name} -out list.pem)"
+        );
     }
     Ok(lists)
 }
@@ -74,6 +77,9 @@ pub(super) fn private_key(
     let key = rustls_pemfile::private_key(&mut &*pem)
         .with_context(|| format!("parse private key {name}"))?;
     key.with_context(|| {
-        format!("no private key in {name}; it must be PEM, with a line -----BEGIN PRIVATE KEY-----")
+        format!(
+            "no private key in {name}; it must be PEM, with a line -----BEGIN PRIVATE KEY----- \
+             (--key names its file)"
+        )
     })
 }

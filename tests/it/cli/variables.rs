@@ -36,11 +36,27 @@ async fn every_flag_has_a_variable_of_its_name() {
     }
 }
 
+/// A file with a certificate in it, and more than 32 bytes.
+const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/ca.pem");
+
 /// A value for each variable that is not the default; they are set all at once.
-const VARIABLES: [(&str, &str); 27] = [
+const VARIABLES: [(&str, &str); 40] = [
     ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
     ("WSSGATE_UPSTREAM", "127.0.0.1:1,127.0.0.1:2"),
     ("WSSGATE_SELF_SIGNED", "localhost,one.example"),
+    ("WSSGATE_STRICT_SNI", "true"),
+    ("WSSGATE_TLS_MIN", "1.3"),
+    ("WSSGATE_TLS_CIPHERS", "TLS_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384"),
+    ("WSSGATE_TLS_GROUPS", "X25519,P-256"),
+    ("WSSGATE_TICKET_KEY_FILE", AUTHORITY),
+    ("WSSGATE_KEY_LOG", "true"),
+    ("WSSGATE_CLIENT_CA", AUTHORITY),
+    ("WSSGATE_CLIENT_AUTH", "request"),
+    ("WSSGATE_ALLOW_CN", "one,two"),
+    ("WSSGATE_ALLOW_DNS", "one.example,two.example"),
+    ("WSSGATE_ALLOW_URI", "spiffe://example.org/one,spiffe://example.org/two"),
+    ("WSSGATE_ALLOW_OU", "one,two"),
+    ("WSSGATE_CLIENT_CERT_HEADERS", "true"),
     ("WSSGATE_FORWARDED", "true"),
     ("WSSGATE_TRUSTED_PROXY", "10.0.0.0/8,::1"),
     ("WSSGATE_SETUP_TIMEOUT", "9s"),
@@ -70,16 +86,19 @@ const VARIABLES: [(&str, &str); 27] = [
 #[tokio::test]
 async fn variables_do_as_flags_and_lists_are_comma_separated() {
     let known = flags(&help().await);
-    for (flag, variable) in known.iter().filter(|(flag, _)| flag != "cert" && flag != "key") {
+    // A certificate of one's own stands in for these two, and the list is tried with its own tests.
+    let elsewhere = ["cert", "key", "client-crl"];
+    for (flag, variable) in known.iter().filter(|(flag, _)| !elsewhere.contains(&flag.as_str())) {
         let listed = VARIABLES.iter().any(|(name, _)| Some(*name) == variable.as_deref());
         assert!(listed || variable.is_none(), "no value here for --{flag}");
     }
-    let binary = Binary::start_with(&[], &VARIABLES);
+    let key_log = [("SSLKEYLOGFILE", "/dev/null")];
+    let binary = Binary::start_with(&[], &[&VARIABLES[..], &key_log].concat());
     eventually("it listens twice", || binary.lines("listening").len() == 2).await;
     for line in binary.lines("listening") {
         assert_eq!(line["upstream"], "127.0.0.1:1,127.0.0.1:2");
     }
-    let line = binary.line("serving a self-signed certificate").await;
+    let line = binary.line("serving certificate").await;
     assert_eq!(line["names"], "localhost,one.example");
 }
 
@@ -87,9 +106,10 @@ async fn variables_do_as_flags_and_lists_are_comma_separated() {
 async fn a_value_that_is_wrong_in_a_variable_is_an_error_that_names_the_flag() {
     for (name, _) in VARIABLES {
         // Names and paths may be anything until they are used, and so may what is true.
-        if ["SELF_SIGNED", "FORWARDED", "LOG_QUERY", "ACME_WEBROOT"]
-            .iter()
-            .any(|end| name.ends_with(end))
+        let anything = ["SELF_SIGNED", "FORWARDED", "LOG_QUERY", "ACME_WEBROOT", "STRICT_SNI"];
+        let of_tls = ["TICKET_KEY_FILE", "KEY_LOG", "CLIENT_CA", "CLIENT_CERT_HEADERS"];
+        if anything.iter().chain(&of_tls).any(|end| name.ends_with(end))
+            || name.starts_with("WSSGATE_ALLOW_")
         {
             continue;
         }
