@@ -95,17 +95,18 @@ impl<T> Slot<T> {
                 self.said = None;
                 Found::Swapped
             }
-            Err(error) => self.refuse(error, digest),
+            Err(error) => self.refuse(error, digest, look),
         }
     }
 
-    /// A refusal is judged at each look, as time alone can make it good, and said once.
-    fn refuse(&mut self, error: anyhow::Error, digest: Digest) -> Found {
+    /// What is refused is judged at each look, as time alone can make it good. It is said once, and
+    /// again to somebody who asks.
+    fn refuse(&mut self, error: anyhow::Error, digest: Digest, look: Look) -> Found {
         let mut said = format!("{error:#}");
         for byte in digest {
             let _ = write!(said, "{byte:02x}");
         }
-        if self.said.as_ref() == Some(&said) {
+        if look == Look::Settled && self.said.as_ref() == Some(&said) {
             return Found::Same;
         }
         self.said = Some(said);
