@@ -10,4 +10,5 @@ mod nginx;
 mod node;
 mod openssl;
 mod python;
+mod scanners;
 mod tungstenite;
