@@ -1,5 +1,6 @@
 //! curl, as people try out a port with it.
 
+use std::path::Path;
 use std::process::Output;
 
 use tokio::process::Command;
@@ -95,12 +96,17 @@ async fn large_upload_and_download_arrive_whole() {
 
 /// curl, trusting the development CA and nobody's settings.
 async fn curl(args: &[&str]) -> Output {
+    curl_trusting(&repository("certs/ca.pem"), args).await
+}
+
+/// The same with an authority of one's own.
+pub(super) async fn curl_trusting(ca: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(program("curl"));
     command.args(["--disable", "--silent", "--show-error", "--noproxy", "*", "--cacert"]);
-    command.arg(repository("certs/ca.pem")).args(args).kill_on_drop(true);
+    command.arg(ca).args(args).kill_on_drop(true);
     within("curl", command.output()).await.unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -6,6 +6,7 @@
 
 mod browser;
 mod curl;
+mod mkcert;
 mod nginx;
 mod node;
 mod openssl;
