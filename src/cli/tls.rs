@@ -85,12 +85,12 @@ pub(super) struct TlsArgs {
     #[arg(long, env = "WSSGATE_TLS_MIN", hide_env_values = true, value_name = "VERSION",
           value_parser = parse_version, default_value = "1.2")]
     tls_min: Version,
-    /// Cipher suites spoken, of which the client picks, by IANA's names or OpenSSL's [default: all
-    /// of rustls: AES-GCM and ChaCha20-Poly1305, with forward secrecy]
+    /// Cipher suites spoken, the preferred ones first, by IANA's names or OpenSSL's [default: AES-GCM
+    /// and ChaCha20-Poly1305, with forward secrecy]
     #[arg(long, env = "WSSGATE_TLS_CIPHERS", hide_env_values = true, value_name = "NAMES",
           value_delimiter = ',', value_parser = parse_cipher)]
     tls_ciphers: Vec<CipherSuite>,
-    /// Key exchange groups spoken, of which the client picks [default:
+    /// Key exchange groups spoken, of which the client's first is taken [default:
     /// X25519,P-256,P-384,X25519MLKEM768]
     #[arg(long, env = "WSSGATE_TLS_GROUPS", hide_env_values = true, value_name = "NAMES",
           value_delimiter = ',', value_parser = parse_group)]

@@ -16,9 +16,10 @@ pub struct Tls {
     pub strict_sni: bool,
     /// The oldest version spoken; TLS 1.2 by default.
     pub min_version: Version,
-    /// The cipher suites spoken; none: rustls' own choice. Of those the client picks.
+    /// The cipher suites spoken, in order of preference; none: all that rustls has. A client that
+    /// prefers ChaCha20 has its own order.
     pub ciphers: Vec<CipherSuite>,
-    /// The key exchange groups spoken; none: rustls' own choice. Of those the client picks.
+    /// The key exchange groups spoken; none: rustls' own choice. Of those the client's first is taken.
     pub groups: Vec<NamedGroup>,
     /// The secret from which the keys of session tickets are derived; none: one drawn at the start.
     pub ticket_key_file: Option<PathBuf>,

@@ -100,7 +100,8 @@ where
         let sent = start.io.write_all(&UNRECOGNIZED_NAME).await;
         return Err(Failed { reason, stream: sent.ok().map(|()| start.io) });
     }
-    match start.into_stream(Arc::clone(&current.config)).into_fallible().await {
+    let config = current.configs.choose(&start.client_hello());
+    match start.into_stream(config).into_fallible().await {
         Ok(stream) => {
             let session = session(stream.get_ref().1, &current);
             Ok((stream, session))

@@ -9,15 +9,50 @@ use anyhow::{Context as _, anyhow, bail};
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::crypto::aws_lc_rs as provider;
 use tokio_rustls::rustls::server::{
-    NoClientAuth, NoServerSessionStorage, ProducesTickets, ResolvesServerCert,
+    ClientHello, NoClientAuth, NoServerSessionStorage, ProducesTickets, ResolvesServerCert,
 };
-use tokio_rustls::rustls::{KeyLog, KeyLogFile, NoKeyLog, ServerConfig, version};
+use tokio_rustls::rustls::{CipherSuite, KeyLog, KeyLogFile, NoKeyLog, ServerConfig, version};
 
 use super::trust::Trust;
 use crate::config::{Tls, Version};
 
 /// The variable that browsers and curl take too.
 const KEY_LOG_VARIABLE: &str = "SSLKEYLOGFILE";
+
+/// The suites spoken unless told otherwise, in order of preference: all are AEADs with forward secrecy, and
+/// the cheapest come first where the hardware knows AES.
+const CIPHERS: [CipherSuite; 9] = [
+    CipherSuite::TLS13_AES_128_GCM_SHA256,
+    CipherSuite::TLS13_AES_256_GCM_SHA384,
+    CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
+
+/// A server's configuration, once with each order of suites.
+#[derive(Debug)]
+pub(super) struct Configs {
+    ours: Arc<ServerConfig>,
+    clients: Arc<ServerConfig>,
+}
+
+impl Configs {
+    /// The one for a client: our order counts, but the client's own where it prefers ChaCha20, as those
+    /// do whose hardware does not know AES.
+    pub(super) fn choose(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+        // What browsers send to keep servers flexible (RFC 8701) is not known.
+        let known = |suite: &&CipherSuite| CIPHERS.contains(suite);
+        let prefers_chacha = match hello.cipher_suites().iter().find(known) {
+            Some(suite) => suite.as_str().is_some_and(|name| name.contains("CHACHA20")),
+            None => false,
+        };
+        Arc::clone(if prefers_chacha { &self.clients } else { &self.ours })
+    }
+}
 
 /// What stays the same when certificates change.
 #[derive(Debug)]
@@ -30,10 +65,11 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn new(tls: &Tls) -> anyhow::Result<Self> {
         let mut provider = provider::default_provider();
-        if !tls.ciphers.is_empty() {
-            provider.cipher_suites = provider::ALL_CIPHER_SUITES.to_vec();
-            provider.cipher_suites.retain(|suite| tls.ciphers.contains(&suite.suite()));
-        }
+        let ciphers = if tls.ciphers.is_empty() { &CIPHERS[..] } else { &tls.ciphers };
+        let known = |cipher: &_| {
+            provider::ALL_CIPHER_SUITES.iter().find(|suite| suite.suite() == *cipher).copied()
+        };
+        provider.cipher_suites = ciphers.iter().filter_map(known).collect();
         if !tls.groups.is_empty() {
             provider.kx_groups = provider::ALL_KX_GROUPS.to_vec();
             provider.kx_groups.retain(|group| tls.groups.contains(&group.name()));
@@ -45,12 +81,12 @@ impl Settings {
 
     /// `http/1.1` alone by ALPN (a browser then opens its WebSocket over HTTP/1.1), one ticket a
     /// handshake, no early data.
-    pub(super) fn server_config(
+    pub(super) fn configs(
         &self,
         certificates: Arc<dyn ResolvesServerCert>,
         trust: Option<&Trust>,
         tickets: Arc<dyn ProducesTickets>,
-    ) -> anyhow::Result<ServerConfig> {
+    ) -> anyhow::Result<Configs> {
         let versions: &[_] = match self.min_version {
             Version::Tls12 => &[&version::TLS13, &version::TLS12],
             Version::Tls13 => &[&version::TLS13],
@@ -70,7 +106,9 @@ impl Settings {
         // Tickets carry the whole session: nothing is remembered for those who do not come back.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.key_log = Arc::clone(&self.key_log);
-        Ok(config)
+        let clients = Arc::new(config.clone());
+        config.ignore_client_order = true;
+        Ok(Configs { ours: Arc::new(config), clients })
     }
 }
 

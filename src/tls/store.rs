@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use tokio_rustls::rustls::ServerConfig;
 
 use super::choice::Choice;
 use super::pair::{Pair, Problem};
 use super::pem::File;
-use super::settings::Settings;
+use super::settings::{Configs, Settings};
 use super::slot::{Found, Look, Slot};
 use super::ticket::Tickets;
 use super::trust::Trust;
@@ -34,7 +33,7 @@ pub struct Store {
 /// What handshakes are made of at one moment.
 #[derive(Debug)]
 pub(super) struct Current {
-    pub(super) config: Arc<ServerConfig>,
+    pub(super) configs: Configs,
     pub(super) choice: Arc<Choice>,
     pub(super) trust: Option<Trust>,
 }
@@ -184,9 +183,9 @@ impl Slots {
         let trust = self.trust.as_ref().map(|slot| slot.serving().clone());
         let context = trust.as_ref().map(|trust| trust.context.as_slice()).unwrap_or_default();
         let choice = Arc::new(Choice::new(&self.pairs.serving(), strict_sni));
-        let config =
-            settings.server_config(choice.clone(), trust.as_ref(), tickets.producer(context))?;
-        Ok(Current { config: Arc::new(config), choice, trust })
+        let configs =
+            settings.configs(choice.clone(), trust.as_ref(), tickets.producer(context))?;
+        Ok(Current { configs, choice, trust })
     }
 }
 

@@ -21,16 +21,9 @@ const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Lengt
 const CAP: Duration = Duration::from_secs(300);
 
 /// What testssl.sh finds and need not be mended: its name for it, its severity, and why.
-const EXCEPTIONS: [(&str, &str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str, &str); 2] = [
     ("engine_problem", "WARN", "is about the OpenSSL of the machine that scans: it has no GOST"),
     ("cert_revocation", "HIGH", "is about the test's certificate: its authority has no web server"),
-    (
-        "cipher_order",
-        "HIGH",
-        "the client's order is followed, as Mozilla recommends, since whoever has no hardware for AES \
-         is better off with ChaCha20, and no suite is weak (sslyze's test has all of them). From 3.2 \
-         on testssl.sh says INFO when that is so (its issue 1311)",
-    ),
 ];
 
 /// What testssl.sh must have looked at, for a scan that ends early finds nothing.
