@@ -23,16 +23,21 @@ async fn answering() -> Upstream {
     .await
 }
 
-/// The request lines and bodies that reached the upstream, one for each of its connections.
+/// The request lines and bodies that reached the upstream, one for each of its connections, in the order
+/// in which these came.
 async fn arrived(upstream: &mut Upstream, count: usize) -> Vec<(String, String)> {
     let mut seen = Vec::new();
     for _ in 0..count {
-        let received = String::from_utf8(upstream.accept().await.received).unwrap();
+        let conversation = upstream.accept().await;
+        let received = String::from_utf8(conversation.received).unwrap();
         let (head, body) = received.split_once("\r\n\r\n").unwrap();
-        seen.push((head.lines().next().unwrap().to_owned(), body.to_owned()));
+        let line = head.lines().next().unwrap().to_owned();
+        seen.push((conversation.number, (line, body.to_owned())));
     }
     assert!(upstream.accepted().is_none(), "more arrived than was expected: {seen:?}");
-    seen
+    // That the proxy has closed one is seen after the next was answered, now and then.
+    seen.sort_unstable_by_key(|(number, _)| *number);
+    seen.into_iter().map(|(_, request)| request).collect()
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ pub(crate) struct Conversation {
     pub(crate) stream: TcpStream,
     /// Everything received so far.
     pub(crate) received: Vec<u8>,
+    /// Its place in the order in which connections were accepted; they may end in another.
+    pub(crate) number: usize,
 }
 
 impl Upstream {
@@ -30,9 +32,10 @@ impl Upstream {
         let addr = listener.local_addr().unwrap();
         let (sender, conversations) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            for number in 0.. {
+                let Ok((stream, _)) = listener.accept().await else { return };
                 stream.set_nodelay(true).unwrap();
-                if sender.send(Conversation { stream, received: Vec::new() }).is_err() {
+                if sender.send(Conversation { stream, received: Vec::new(), number }).is_err() {
                     return;
                 }
             }
