@@ -73,11 +73,11 @@ fn start(program: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Resu
 
 async fn serve(config: Config) -> anyhow::Result<Outcome> {
     let orders = signals::listen()?;
-    let upstreams: Vec<String> = config.upstreams.iter().map(ToString::to_string).collect();
+    let upstream = cli::describe(&config);
     let server = Server::bind(config, raise_open_files())?;
     for (listener, speaks) in server.addresses() {
         match speaks {
-            Speaks::Tls => tracing::info!(listener, upstream = upstreams.join(","), "listening"),
+            Speaks::Tls => tracing::info!(listener, upstream, "listening"),
             Speaks::Plain => tracing::info!(listener, "redirecting to https"),
         }
     }

@@ -86,3 +86,15 @@ pub(crate) fn short_help() -> String {
 pub(crate) fn demo_config(listen: Vec<Listen>, upstream: std::net::SocketAddr) -> Config {
     Config::new(listen, vec![Upstream::Ip(upstream)], tls::local_certificate())
 }
+
+/// Where requests go, in a word for the log.
+pub(crate) fn describe(config: &Config) -> String {
+    let joined = |upstreams: &[Upstream]| {
+        let upstreams: Vec<String> = upstreams.iter().map(ToString::to_string).collect();
+        upstreams.join(",")
+    };
+    let default = Some(joined(&config.upstreams)).filter(|upstreams| !upstreams.is_empty());
+    let routes = config.routes.iter();
+    let routes = routes.map(|route| format!("{}={}", route.pattern, joined(&route.upstreams)));
+    default.into_iter().chain(routes).collect::<Vec<String>>().join(",")
+}

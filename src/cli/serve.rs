@@ -7,7 +7,8 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 use ipnet::IpNet;
 use wssgate::addr::{Listen, Upstream};
-use wssgate::config::{Config, Forwarding, parse_network};
+use wssgate::config::route::{Route, parse_route};
+use wssgate::config::{Config, Forwarding, OriginPattern, Origins, parse_network};
 
 use super::limits::{LimitArgs, TimeoutArgs};
 use super::tls::{CertificateArgs, ClientAuthArgs, TlsArgs};
@@ -37,6 +38,17 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     upstream: Vec<Upstream>,
+    /// Where requests for a host, below a path, go instead, as in chat.example.com/ws=10.0.0.7:9000,
+    /// *.example.com=9001 or /api=unix:/run/api.sock; may be repeated, the closest one counts
+    #[arg(
+        long,
+        env = "WSSGATE_ROUTE",
+        hide_env_values = true,
+        value_name = "HOST/PREFIX=ADDR",
+        value_delimiter = ',',
+        value_parser = parse_route
+    )]
+    route: Vec<Route>,
     #[command(flatten)]
     certificates: CertificateArgs,
     /// Address to listen on for plain HTTP, which is sent on to https; may be repeated
@@ -67,6 +79,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     client_auth: ClientAuthArgs,
     #[command(flatten)]
+    origins: OriginArgs,
+    #[command(flatten)]
     forwarding: ForwardingArgs,
     #[command(flatten)]
     timeouts: TimeoutArgs,
@@ -75,6 +89,25 @@ pub(crate) struct ServeArgs {
     /// Log the query of requests too; it may hold secrets
     #[arg(long, env = "WSSGATE_LOG_QUERY", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Log")]
     log_query: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Origins: which pages may open WebSockets")]
+struct OriginArgs {
+    /// Let only these pages open WebSockets, as in https://app.example.com or *.example.com; others
+    /// get 403; may be repeated
+    #[arg(
+        long,
+        env = "WSSGATE_ALLOW_ORIGIN",
+        hide_env_values = true,
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    allow_origin: Vec<OriginPattern>,
+    /// Refuse WebSocket requests that are not from a page, too
+    #[arg(long, env = "WSSGATE_REQUIRE_ORIGIN", hide_env_values = true,
+          value_parser = FalseyValueParser::new(), requires = "allow_origin")]
+    require_origin: bool,
 }
 
 #[derive(Debug, Args)]
@@ -97,13 +130,13 @@ struct ForwardingArgs {
 impl ServeArgs {
     /// Whether nothing was asked for, not even by the environment.
     pub(crate) fn is_empty(&self) -> bool {
-        self.upstream.is_empty() && self.certificates.is_empty()
+        self.upstream.is_empty() && self.route.is_empty() && self.certificates.is_empty()
     }
 
     /// The configuration, or in one line what is missing.
     pub(crate) fn into_config(self) -> anyhow::Result<Config> {
         ensure!(
-            !self.upstream.is_empty(),
+            !self.upstream.is_empty() || !self.route.is_empty(),
             "no upstream: say where the application listens, as in --upstream 127.0.0.1:9000"
         );
         let certificates = self.certificates.into_certificates()?;
@@ -111,6 +144,11 @@ impl ServeArgs {
         Ok(Config {
             listen: self.listen,
             upstreams: self.upstream,
+            routes: self.route,
+            origins: Origins {
+                allowed: self.origins.allow_origin,
+                required: self.origins.require_origin,
+            },
             tls: self.tls.into_tls(certificates, client_auth),
             timeouts: self.timeouts.into_timeouts(),
             limits: self.limits.into_limits(),

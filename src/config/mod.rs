@@ -2,9 +2,11 @@
 //!
 //! [`Config`] is plain values. How it is written (flags, variables) is the business of `cli`.
 
+pub mod route;
 mod tls;
 mod value;
 
+pub use crate::http::origin::Pattern as OriginPattern;
 pub use tls::{
     Allow, Certificates, ClientAuth, Files, Tls, Version, cipher_name, parse_cipher, parse_group,
     parse_version,
@@ -27,8 +29,12 @@ pub struct Config {
     pub redirect_http: Vec<Listen>,
     /// The folder in which an ACME client leaves its answers, served to plain HTTP.
     pub acme_webroot: Option<PathBuf>,
-    /// Where the application listens; at least one.
+    /// Where the application listens, for requests that no route is for; there may be none.
     pub upstreams: Vec<Upstream>,
+    /// Which requests go elsewhere.
+    pub routes: Vec<route::Route>,
+    /// Which pages may open WebSockets.
+    pub origins: Origins,
     /// How to speak TLS to clients.
     pub tls: Tls,
     /// How long things may take.
@@ -51,6 +57,8 @@ impl Config {
             redirect_http: Vec::new(),
             acme_webroot: None,
             upstreams,
+            routes: Vec::new(),
+            origins: Origins::default(),
             tls: Tls::new(certificates),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
@@ -59,6 +67,15 @@ impl Config {
             log_query: false,
         }
     }
+}
+
+/// Which pages may open WebSockets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins {
+    /// These; all when there are none.
+    pub allowed: Vec<OriginPattern>,
+    /// Whether requests without an origin, which are not from a page, are refused.
+    pub required: bool,
 }
 
 /// How long things may take; none is for ever, or off.

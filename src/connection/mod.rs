@@ -24,14 +24,14 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 
-use crate::config::{Forwarding, Timeouts};
+use crate::config::{Forwarding, Origins, Timeouts};
 use crate::drain::Watch;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::net::{Prefixed, Stream};
 use crate::tls;
 use crate::tunnel::{self, Limits, ReadReady, Reason};
-use crate::upstream::Pool;
+use crate::upstream::Routes;
 use failure::{Failure, Stage};
 pub use idle::Idle;
 use record::Record;
@@ -59,7 +59,9 @@ pub struct Shared {
     /// What handshakes are made of.
     pub tls: Arc<tls::Store>,
     /// Where requests go.
-    pub pool: Pool,
+    pub routes: Routes,
+    /// Which pages may open WebSockets.
+    pub origins: Origins,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// Bytes of a head.

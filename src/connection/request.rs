@@ -5,11 +5,14 @@ use super::failure::{Failure, Stage};
 use super::record::Record;
 use super::set_up::Ready;
 use super::{Client, Shared, send_last};
+use crate::config::Origins;
 use crate::http::forwarded::Facts;
 use crate::http::request::{self, Request};
 use crate::http::{Refusal, answer};
 use crate::meter::Meter;
 use crate::net::{Prefixed, Stream};
+use crate::tls::Session;
+use crate::upstream::{NoRoute, Pool};
 
 /// How a request was served.
 pub(super) enum Served<C> {
@@ -36,12 +39,14 @@ pub(super) async fn serve<C: Client>(
         }
     };
     record.requested(&request, shared.log_query);
-    if let Err(failure) = admit(&request, record) {
-        return Err(answer(failure, &mut ready.client, head, shared).await);
-    }
+    let pool = match admit(&request, record, shared) {
+        Ok(pool) => pool,
+        Err(failure) => return Err(answer(failure, &mut ready.client, head, shared).await),
+    };
     let persistent = may_go_on && request.is_persistent() && !request.is_websocket();
     let request_and_behind = (&request, behind, persistent);
-    match exchange(&mut ready.client, request_and_behind, shared, record, meter).await {
+    let shared_and_pool = (shared, pool);
+    match exchange(&mut ready.client, request_and_behind, shared_and_pool, record, meter).await {
         Ok((Outcome::Switched(first), upstream)) => {
             let kept_back = behind.to_vec();
             let client = Prefixed::new(kept_back, ready.client);
@@ -74,9 +79,33 @@ async fn answer<C: Client>(
     failure
 }
 
-/// Whether the session that a request came over may bring it.
-fn admit(request: &Request<'_>, record: &Record) -> Result<(), Failure> {
-    let Some(session) = &record.session else { return Ok(()) };
+/// Where a request goes, if its session and its page may bring it.
+fn admit<'s>(
+    request: &Request<'_>,
+    record: &Record,
+    shared: &'s Shared,
+) -> Result<&'s Pool, Failure> {
+    if let Some(session) = &record.session {
+        admit_session(request, session)?;
+    }
+    let Origins { allowed, required } = &shared.origins;
+    if !allowed.is_empty() && !request.origin_is_allowed(allowed, *required) {
+        return Err(Failure::refused(Stage::Head, Refusal::new(403, "origin not allowed")));
+    }
+    let server_name = record.session.as_ref().and_then(|session| session.server_name.as_deref());
+    let host = request.hostname().or(server_name);
+    match shared.routes.find(host, request.path()) {
+        Ok(pool) => Ok(pool),
+        Err(NoRoute::Path) => {
+            Err(Failure::refused(Stage::Head, Refusal::new(404, "no route for this path")))
+        }
+        Err(NoRoute::Host) => {
+            Err(Failure::refused(Stage::Head, Refusal::new(421, "no route for this host")))
+        }
+    }
+}
+
+fn admit_session(request: &Request<'_>, session: &Session) -> Result<(), Failure> {
     if let Some(reason) = &session.refused {
         let refusal = Refusal::new(403, "client certificate is not accepted any more");
         let failure = Failure::refused(Stage::Tls, refusal);
@@ -95,11 +124,11 @@ fn admit(request: &Request<'_>, record: &Record) -> Result<(), Failure> {
 async fn exchange<C: Client>(
     client: &mut C,
     (request, behind, persistent): (&Request<'_>, &[u8], bool),
-    shared: &Shared,
+    (shared, pool): (&Shared, &Pool),
     record: &mut Record,
     meter: &Meter,
 ) -> Result<(Outcome, Stream), Failure> {
-    let (mut upstream, target) = shared.pool.connect().await?;
+    let (mut upstream, target) = pool.connect().await?;
     record.connected(target);
     let ip = record.client.map(|client| client.ip());
     let trusted = |ip| shared.forwarding.trusted_proxies.iter().any(|net| net.contains(&ip));

@@ -8,6 +8,7 @@ pub mod body;
 pub mod client_cert;
 pub mod forwarded;
 pub mod head;
+pub mod origin;
 pub mod request;
 pub mod response;
 pub mod websocket;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::body::Framing;
 use super::forwarded::{self, Facts};
-use super::{Field, MAX_HEADERS, Refusal, head, websocket};
+use super::{Field, MAX_HEADERS, Refusal, head, origin, websocket};
 
 /// Members that a request's Connection may have; browsers send one or two.
 const MAX_CONNECTION_OPTIONS: usize = 32;
@@ -72,6 +72,12 @@ impl Request<'_> {
             Some(rest) => rest.split(']').next(),
             None => host.split(':').next(),
         }
+    }
+
+    /// Whether a page that is allowed asks, or no page does and none is required. Always when it is not
+    /// a WebSocket that is asked for: of other requests browsers themselves take care (RFC 6455, 10.2).
+    pub fn origin_is_allowed(&self, allowed: &[origin::Pattern], required: bool) -> bool {
+        !self.is_websocket() || origin::is_allowed(&self.fields, allowed, required)
     }
 
     /// Whether this asks for a WebSocket.

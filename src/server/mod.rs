@@ -17,13 +17,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
 use crate::addr::Listen;
+use crate::config::route::{self, Route};
 use crate::config::{Config, HANDSHAKES_PER_CORE, Limits, Timeouts};
 use crate::connection::{Idle, Shared, Speaks};
 use crate::drain;
 use crate::metrics::Metrics;
 use crate::net::{Keepalive, Listener};
 use crate::tls;
-use crate::upstream::Pool;
+use crate::upstream::{Pool, Routes};
 use accept::Accepting;
 use limit::PerIp;
 
@@ -93,7 +94,8 @@ impl Server {
             limits.max_connections.unwrap_or_else(|| limit::connections_for(open_files));
         let shared = Shared {
             tls,
-            pool: Pool::new(config.upstreams, config.timeouts.connect, keepalive),
+            routes: routes(&config, keepalive),
+            origins: config.origins,
             timeouts: config.timeouts.clone(),
             max_head_bytes: limits.max_head_bytes,
             forwarding: config.forwarding,
@@ -199,6 +201,17 @@ async fn end(orders: &mut mpsc::Receiver<Order>) {
             None => std::future::pending().await,
         }
     }
+}
+
+/// A pool for each route, and one for what no route is for.
+fn routes(config: &Config, keepalive: Keepalive) -> Routes {
+    let pool = |upstreams| Arc::new(Pool::new(upstreams, config.timeouts.connect, keepalive));
+    let mut routes = config.routes.clone();
+    if !config.upstreams.is_empty() {
+        routes.push(Route { pattern: route::Pattern::all(), upstreams: config.upstreams.clone() });
+    }
+    let routes = route::join(routes).into_iter();
+    Routes::new(routes.map(|route| (route.pattern, pool(route.upstreams))).collect())
 }
 
 fn requests_for(timeouts: &Timeouts, limits: &Limits) -> Option<usize> {

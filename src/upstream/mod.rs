@@ -1,6 +1,10 @@
 //! Where requests go: a pool of members, in which order they are tried, and connecting to the first
 //! that accepts.
 
+mod route;
+
+pub use route::{NoRoute, Routes};
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

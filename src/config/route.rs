@@ -1,0 +1,139 @@
+//! Which requests go where: by host and by the beginning of the path.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Context as _, ensure};
+
+use crate::addr::Upstream;
+
+/// Requests for a host, below a path, and the servers that they go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// For which requests.
+    pub pattern: Pattern,
+    /// Where they go; at least one.
+    pub upstreams: Vec<Upstream>,
+}
+
+/// A host and the beginning of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// The host.
+    pub host: Host,
+    /// Whole segments of a path: `/chat` is the beginning of `/chat` and `/chat/1`, not of `/chats`. Without
+    /// a slash at its end; empty for every path.
+    pub prefix: String,
+}
+
+/// The hosts of a route, in lower case and without a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// This one.
+    Exact(String),
+    /// Each below this domain, which is written behind `*.`.
+    Below(String),
+    /// All.
+    Any,
+}
+
+impl Pattern {
+    /// Every request.
+    pub fn all() -> Self {
+        Self { host: Host::Any, prefix: String::new() }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (host, prefix) = text.split_at(text.find('/').unwrap_or(text.len()));
+        let is_path =
+            prefix.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !b"?#*".contains(&byte));
+        ensure!(is_path, "{prefix:?} is not the beginning of a path, as in /chat");
+        let name = host.strip_prefix("*.").unwrap_or(host).to_ascii_lowercase();
+        let name = name.strip_prefix('[').and_then(|v6| v6.strip_suffix(']')).unwrap_or(&name);
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+        ensure!(
+            name.bytes().all(is_name) && (host.is_empty() || !name.is_empty()),
+            "{host:?} is not a host, as in example.com or *.example.com"
+        );
+        let host = match host {
+            "" => Host::Any,
+            host if host.starts_with("*.") => Host::Below(name.to_owned()),
+            _ => Host::Exact(name.to_owned()),
+        };
+        Ok(Self { host, prefix: prefix.trim_end_matches('/').to_owned() })
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Exact(name) => f.write_str(name)?,
+            Host::Below(domain) => write!(f, "*.{domain}")?,
+            Host::Any => {}
+        }
+        write!(f, "{}/", self.prefix)
+    }
+}
+
+/// Reads a route to one upstream: `HOST/PREFIX=ADDR`, either part of the left side may be empty.
+pub fn parse_route(text: &str) -> anyhow::Result<Route> {
+    let (pattern, address) = text
+        .split_once('=')
+        .with_context(|| format!("{text:?} is not a route; write HOST/PREFIX=ADDR"))?;
+    Ok(Route { pattern: pattern.parse()?, upstreams: vec![address.parse()?] })
+}
+
+/// Routes with the same pattern share it: each is a member of what the first one began.
+pub fn join(routes: Vec<Route>) -> Vec<Route> {
+    let mut joined: Vec<Route> = Vec::new();
+    for route in routes {
+        match joined.iter_mut().find(|other| other.pattern == route.pattern) {
+            Some(other) => other.upstreams.extend(route.upstreams),
+            None => joined.push(route),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_read() {
+        for (text, host, prefix) in [
+            ("Example.com/chat=9000", Host::Exact("example.com".into()), "/chat"),
+            ("example.com=9000", Host::Exact("example.com".into()), ""),
+            ("*.example.com/a/b/=9000", Host::Below("example.com".into()), "/a/b"),
+            ("[::1]/x=9000", Host::Exact("::1".into()), "/x"),
+            ("/=9000", Host::Any, ""),
+            ("=9000", Host::Any, ""),
+            ("/a=unix:/run/a=b.sock", Host::Any, "/a"),
+        ] {
+            let route = parse_route(text).unwrap();
+            assert_eq!(route.pattern, Pattern { host, prefix: prefix.into() }, "{text}");
+        }
+        for (text, part) in [
+            ("9000", "HOST/PREFIX=ADDR"),
+            ("/a?b=9000", "beginning of a path"),
+            ("a b/=9000", "is not a host"),
+            ("*./=9000", "is not a host"),
+            ("a/b=nonsense", "is not an address"),
+        ] {
+            let error = parse_route(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn routes_of_one_pattern_are_one() {
+        let routes = ["/a=1", "/b=2", "/a/=3"].map(|text| parse_route(text).unwrap());
+        let joined = join(routes.into());
+        assert_eq!(joined.len(), 2);
+        assert_eq!(joined[0].upstreams.len(), 2);
+    }
+}
