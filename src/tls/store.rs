@@ -42,7 +42,14 @@ pub(super) struct Current {
 struct Slots {
     pairs: Pairs,
     trust: Option<Slot<Trust>>,
-    ticket_key: Option<Slot<Arc<Tickets>>>,
+    ticket_key: Option<Slot<TicketKey>>,
+}
+
+/// The tickets under a secret of a file, and whether everybody on the machine may read that.
+#[derive(Debug)]
+pub(super) struct TicketKey {
+    tickets: Arc<Tickets>,
+    pub(super) is_public: bool,
 }
 
 #[derive(Debug)]
@@ -76,7 +83,7 @@ impl Store {
         let trust = tls.client_auth.as_ref().map(|config| open_trust(config, &settings));
         let ticket_key = tls.ticket_key_file.as_deref().map(open_ticket_key).transpose()?;
         let tickets = match &ticket_key {
-            Some(slot) => Arc::clone(slot.serving()),
+            Some(slot) => Arc::clone(&slot.serving().tickets),
             None => Arc::new(Tickets::random()?),
         };
         let slots = Slots { pairs, trust: trust.transpose()?, ticket_key };
@@ -94,6 +101,8 @@ impl Store {
     /// Says in the log what is served, and what is wrong with it.
     pub fn report(&self) {
         self.pairs().iter().for_each(|pair| report(pair));
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.ticket_key.iter().for_each(report_ticket_key);
     }
 
     /// What the next handshake is made of.
@@ -156,6 +165,9 @@ impl Store {
                 })
             });
             looked.count(&found, "ticket key", &path);
+            if matches!(found, Found::Swapped) {
+                report_ticket_key(slot);
+            }
         }
         if looked.swapped > 0 {
             match slots.build(&self.settings, &self.tickets, self.strict_sni) {
@@ -231,7 +243,7 @@ pub(super) fn open_trust(config: &ClientAuth, settings: &Settings) -> anyhow::Re
     Slot::open(&files, |files| Trust::parse(config, files, &settings.provider))
 }
 
-pub(super) fn open_ticket_key(path: &Path) -> anyhow::Result<Slot<Arc<Tickets>>> {
+pub(super) fn open_ticket_key(path: &Path) -> anyhow::Result<Slot<TicketKey>> {
     Slot::open(&[("ticket key", path)], |files| {
         take_ticket_key(path, files, |secret| Tickets::shared(secret).map(Arc::new))
     })
@@ -258,17 +270,20 @@ fn take_ticket_key(
     path: &Path,
     files: &[File],
     take: impl FnOnce(&[u8]) -> anyhow::Result<Arc<Tickets>>,
-) -> anyhow::Result<Arc<Tickets>> {
+) -> anyhow::Result<TicketKey> {
     let [file] = files else { anyhow::bail!("a ticket key is one file") };
-    let file_name = path.display();
-    let tickets = take(&file.bytes).with_context(|| format!("use ticket key {file_name}"))?;
-    if file.is_public {
+    let tickets =
+        take(&file.bytes).with_context(|| format!("use ticket key {}", path.display()))?;
+    Ok(TicketKey { tickets, is_public: file.is_public })
+}
+
+fn report_ticket_key(slot: &Slot<TicketKey>) {
+    if slot.serving().is_public {
         tracing::warn!(
-            file = %file_name,
+            file = %slot.paths()[0].display(),
             "everybody on this machine can read the ticket key: chmod o-r it"
         );
     }
-    Ok(tickets)
 }
 
 /// Says in the log what serves from now on, and what is wrong with it, a line each.
