@@ -4,6 +4,7 @@
 
 mod apps;
 mod authority;
+mod certificates;
 mod certs;
 mod cli;
 mod drain;
