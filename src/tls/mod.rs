@@ -151,6 +151,8 @@ fn name(error: &Error) -> Cow<'static, str> {
             }
             CertificateError::Revoked => "client certificate is revoked",
             CertificateError::UnknownIssuer => "client certificate is of another authority",
+            // Of the certificate, by one who only has its authority's name, or of the handshake.
+            CertificateError::BadSignature => "client certificate: a signature is not right",
             CertificateError::UnknownRevocationStatus => {
                 "no revocation list for an authority of the client certificate"
             }
