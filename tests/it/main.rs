@@ -7,6 +7,7 @@ mod authority;
 mod certificates;
 mod certs;
 mod cli;
+mod client_auth;
 mod drain;
 mod fidelity;
 mod gate;
