@@ -166,16 +166,16 @@ mod tests {
         CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
     }
 
-    fn trust(pem: String, config: ClientAuth) -> Trust {
+    fn trust(pem: String, config: &ClientAuth) -> Trust {
         let files = [pem::File { bytes: pem.into_bytes(), is_public: false }];
-        Trust::parse(&config, &files, &Arc::new(default_provider())).unwrap()
+        Trust::parse(config, &files, &Arc::new(default_provider())).unwrap()
     }
 
     /// A session outlives the certificate that it was made with.
     #[test]
     fn a_chain_that_was_good_is_refused_once_it_has_expired() {
         let issuer = authority();
-        let trust = trust(issuer.pem(), ClientAuth::default());
+        let trust = trust(issuer.pem(), &ClientAuth::default());
         let now = SystemTime::now();
         let issue = |not_after: SystemTime| {
             let mut params = CertificateParams::new([]).unwrap();
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_context_is_of_all_that_decides_but_for_what_was_revoked() {
         let (one, other) = (authority().pem(), authority().pem());
-        let context = |pem: &String, config: ClientAuth| trust(pem.clone(), config).context;
+        let context = |pem: &String, config: ClientAuth| trust(pem.clone(), &config).context;
         let plain = context(&one, ClientAuth::default());
         assert_eq!(
             plain,
