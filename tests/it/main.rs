@@ -23,4 +23,5 @@ mod redirect;
 mod smoke;
 mod smuggling;
 mod support;
+mod tickets;
 mod timeouts;

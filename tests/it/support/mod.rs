@@ -9,6 +9,7 @@ mod binary;
 mod client;
 mod process;
 mod proxy;
+mod replica;
 mod upstream;
 
 pub(crate) use authority::{Authority, Issued, Key, Leaf, Usage, Validity};
@@ -16,6 +17,7 @@ pub(crate) use binary::{Binary, certificate_arguments};
 pub(crate) use client::{Client, Connector, TlsOptions};
 pub(crate) use process::{Process, free_port, installed, program};
 pub(crate) use proxy::Proxy;
+pub(crate) use replica::Replica;
 pub(crate) use upstream::{Conversation, Upstream};
 
 use std::future::Future;
