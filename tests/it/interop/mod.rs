@@ -12,5 +12,6 @@ mod nginx;
 mod node;
 mod openssl;
 mod python;
+mod resumption;
 mod scanners;
 mod tungstenite;
