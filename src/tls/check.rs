@@ -98,6 +98,10 @@ impl<W: Write> Report<'_, W> {
                 Err(error) => self.error(&error)?,
             }
         }
+        if let Some(path) = &settings.key_log_file {
+            self.title(&format!("key log {}", path.display()))?;
+            self.line("warning", "who reads it can read the traffic")?;
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -60,6 +61,8 @@ pub(super) struct Settings {
     pub(super) provider: Arc<CryptoProvider>,
     min_version: Version,
     key_log: Arc<dyn KeyLog>,
+    /// Where the keys of every session go, if they go anywhere.
+    pub(super) key_log_file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -74,9 +77,13 @@ impl Settings {
             provider.kx_groups = provider::ALL_KX_GROUPS.to_vec();
             provider.kx_groups.retain(|group| tls.groups.contains(&group.name()));
         }
-        let key_log: Arc<dyn KeyLog> =
-            if tls.key_log { Arc::new(open_key_log()?) } else { Arc::new(NoKeyLog {}) };
-        Ok(Self { provider: Arc::new(provider), min_version: tls.min_version, key_log })
+        let key_log_file = tls.key_log.then(key_log_file).transpose()?;
+        let key_log: Arc<dyn KeyLog> = match key_log_file {
+            Some(_) => Arc::new(KeyLogFile::new()),
+            None => Arc::new(NoKeyLog {}),
+        };
+        let (provider, min_version) = (Arc::new(provider), tls.min_version);
+        Ok(Self { provider, min_version, key_log, key_log_file })
     }
 
     /// `http/1.1` alone by ALPN (a browser then opens its WebSocket over HTTP/1.1), one ticket a
@@ -112,20 +119,18 @@ impl Settings {
     }
 }
 
-/// rustls would say nothing of a file that cannot be written.
-fn open_key_log() -> anyhow::Result<KeyLogFile> {
+/// The file that the variable names, made for its owner alone where there is none. rustls would say nothing
+/// of one that cannot be written.
+fn key_log_file() -> anyhow::Result<PathBuf> {
     let Some(path) = env::var_os(KEY_LOG_VARIABLE).filter(|path| !path.is_empty()) else {
         bail!("--key-log writes to the file that the variable {KEY_LOG_VARIABLE} names; set it");
     };
+    let path = PathBuf::from(path);
     OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
         .open(&path)
         .with_context(|| format!("open the key log {}", path.display()))?;
-    tracing::warn!(
-        file = %path.display(),
-        "writing the keys of every session to a file: who reads it can read the traffic"
-    );
-    Ok(KeyLogFile::new())
+    Ok(path)
 }

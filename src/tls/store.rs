@@ -101,6 +101,12 @@ impl Store {
     /// Says in the log what is served, and what is wrong with it.
     pub fn report(&self) {
         self.pairs().iter().for_each(|pair| report(pair));
+        if let Some(file) = &self.settings.key_log_file {
+            tracing::warn!(
+                file = %file.display(),
+                "writing the keys of every session to a file: who reads it can read the traffic"
+            );
+        }
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.ticket_key.iter().for_each(report_ticket_key);
     }

@@ -10,7 +10,7 @@ use rustls::{CipherSuite, ClientConnection, HandshakeKind, NamedGroup, Supported
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
-use crate::support::{Binary, Client, Replica, TlsOptions, certificate_arguments};
+use crate::support::{Binary, Client, Replica, TlsOptions, certificate_arguments, within};
 
 const KEY_LOG: &str = "SSLKEYLOGFILE";
 
@@ -151,6 +151,22 @@ async fn variable_alone_writes_no_keys() {
         assert_eq!(file.exists(), exists);
         assert!(!exists || fs::read(&file).unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn check_tells_of_the_key_log_and_writes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("keys");
+    let mut command = Binary::command(env!("CARGO_BIN_EXE_wssgate"));
+    command.args(["check", "--self-signed", "--upstream=127.0.0.1:1", "--key-log"]);
+    let output = within("check", command.env(KEY_LOG, &file).output()).await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let told =
+        format!("key log {}\n  warning  who reads it can read the traffic\n", file.display());
+    assert!(output.status.success() && said.ends_with(&told), "{said}");
+    // A start would say that it writes.
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert!(fs::read(&file).unwrap().is_empty());
 }
 
 /// The program with this variable, or without it whatever the environment says. Its upstream is not there.
