@@ -1,6 +1,6 @@
 //! TLS towards clients: rustls with aws-lc-rs, from files to a handshaken stream.
 //!
-//! A [`Store`] holds what handshakes are made of; [`watch`] keeps it up to date; [`accept`] is the server's
+//! A [`Store`] holds what handshakes are made of; [`watch()`] keeps it up to date; [`accept`] is the server's
 //! side of one handshake.
 
 mod check;
