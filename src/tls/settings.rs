@@ -9,11 +9,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail};
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::crypto::aws_lc_rs as provider;
-use tokio_rustls::rustls::server::{
-    ClientHello, NoClientAuth, NoServerSessionStorage, ProducesTickets, ResolvesServerCert,
-};
+use tokio_rustls::rustls::server::{ClientHello, NoClientAuth, ResolvesServerCert};
 use tokio_rustls::rustls::{CipherSuite, KeyLog, KeyLogFile, NoKeyLog, ServerConfig, version};
 
+use super::session::InContext;
 use super::trust::Trust;
 use crate::config::{Tls, Version};
 
@@ -92,7 +91,7 @@ impl Settings {
         &self,
         certificates: Arc<dyn ResolvesServerCert>,
         trust: Option<&Trust>,
-        tickets: Arc<dyn ProducesTickets>,
+        sessions: Arc<InContext>,
     ) -> anyhow::Result<Configs> {
         let versions: &[_] = match self.min_version {
             Version::Tls12 => &[&version::TLS13, &version::TLS12],
@@ -108,10 +107,9 @@ impl Settings {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(certificates);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.ticketer = tickets;
+        config.ticketer = sessions.clone();
         config.send_tls13_tickets = 1;
-        // Tickets carry the whole session: nothing is remembered for those who do not come back.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.session_storage = sessions;
         config.key_log = Arc::clone(&self.key_log);
         let clients = Arc::new(config.clone());
         config.ignore_client_order = true;

@@ -31,6 +31,8 @@ pub(super) enum Found {
     Swapped,
     /// Something new and bad; what was there serves on.
     Refused(anyhow::Error),
+    /// What was refused before, and said.
+    StillRefused,
 }
 
 type Digest = [u8; 32];
@@ -95,19 +97,18 @@ impl<T> Slot<T> {
                 self.said = None;
                 Found::Swapped
             }
-            Err(error) => self.refuse(error, digest, look),
+            Err(error) => self.refuse(error, digest),
         }
     }
 
-    /// What is refused is judged at each look, as time alone can make it good. It is said once, and
-    /// again to somebody who asks.
-    fn refuse(&mut self, error: anyhow::Error, digest: Digest, look: Look) -> Found {
+    /// What is refused is judged at each look, as time alone can make it good, and said once.
+    fn refuse(&mut self, error: anyhow::Error, digest: Digest) -> Found {
         let mut said = format!("{error:#}");
         for byte in digest {
             let _ = write!(said, "{byte:02x}");
         }
-        if look == Look::Settled && self.said.as_ref() == Some(&said) {
-            return Found::Same;
+        if self.said.as_ref() == Some(&said) {
+            return Found::StillRefused;
         }
         self.said = Some(said);
         Found::Refused(error)
@@ -187,6 +188,7 @@ mod tests {
                 Found::Unsettled => "unsettled".to_owned(),
                 Found::Swapped => format!("swapped {}", self.slot.serving()),
                 Found::Refused(error) => format!("refused: {error:#}"),
+                Found::StillRefused => "still refused".to_owned(),
             }
         }
     }
@@ -221,7 +223,7 @@ mod tests {
         fixture.look(Look::Settled);
         assert_eq!(fixture.look(Look::Settled), "refused: do not fit");
         for look in [Look::Settled, Look::AtOnce, Look::Settled] {
-            assert_eq!(fixture.look(look), "same");
+            assert_eq!(fixture.look(look), "still refused");
         }
         fixture.write("one", "c1");
         assert_eq!(fixture.look(Look::AtOnce), "refused: do not fit");
@@ -248,7 +250,7 @@ mod tests {
         let refused = fixture.look(Look::Settled);
         let expected = format!("refused: read second {}: No such file", path.display());
         assert!(refused.starts_with(&expected), "{refused}");
-        assert_eq!(fixture.look(Look::Settled), "same");
+        assert_eq!(fixture.look(Look::Settled), "still refused");
         // Bytes that move from one file to the other are another content.
         fixture.write("one", "a1a");
         fixture.write("two", "a");

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use super::choice::Choice;
 use super::pair::{Pair, Problem};
 use super::pem::File;
+use super::session::Sessions;
 use super::settings::{Configs, Settings};
 use super::slot::{Found, Look, Slot};
 use super::ticket::Tickets;
@@ -23,7 +24,7 @@ use crate::config::{Certificates, ClientAuth, Files, Tls};
 #[derive(Debug)]
 pub struct Store {
     settings: Settings,
-    tickets: Arc<Tickets>,
+    sessions: Arc<Sessions>,
     client_auth: Option<ClientAuth>,
     strict_sni: bool,
     slots: Mutex<Slots>,
@@ -87,10 +88,11 @@ impl Store {
             None => Arc::new(Tickets::random()?),
         };
         let slots = Slots { pairs, trust: trust.transpose()?, ticket_key };
-        let current = slots.build(&settings, &tickets, tls.strict_sni)?;
+        let sessions = Arc::new(Sessions::new(tickets));
+        let current = slots.build(&settings, &sessions, tls.strict_sni)?;
         Ok(Self {
             settings,
-            tickets,
+            sessions,
             client_auth: tls.client_auth.clone(),
             strict_sni: tls.strict_sni,
             slots: Mutex::new(slots),
@@ -109,6 +111,11 @@ impl Store {
         }
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.ticket_key.iter().for_each(report_ticket_key);
+    }
+
+    /// Has the client with this certificate make full handshakes.
+    pub(super) fn refuse_sessions_of(&self, certificate: &[u8]) {
+        self.sessions.refuse(certificate);
     }
 
     /// What the next handshake is made of.
@@ -164,7 +171,7 @@ impl Store {
         }
         if let Some(slot) = &mut slots.ticket_key {
             let path = slot.paths()[0].clone();
-            let tickets = &self.tickets;
+            let tickets = self.sessions.tickets();
             let found = slot.look(look, |files| {
                 take_ticket_key(&path, files, |secret| {
                     tickets.replace(secret).map(|()| Arc::clone(tickets))
@@ -176,7 +183,7 @@ impl Store {
             }
         }
         if looked.swapped > 0 {
-            match slots.build(&self.settings, &self.tickets, self.strict_sni) {
+            match slots.build(&self.settings, &self.sessions, self.strict_sni) {
                 Ok(current) => {
                     *self.current.write().unwrap_or_else(PoisonError::into_inner) =
                         Arc::new(current);
@@ -195,14 +202,14 @@ impl Slots {
     fn build(
         &self,
         settings: &Settings,
-        tickets: &Arc<Tickets>,
+        sessions: &Arc<Sessions>,
         strict_sni: bool,
     ) -> anyhow::Result<Current> {
         let trust = self.trust.as_ref().map(|slot| slot.serving().clone());
         let context = trust.as_ref().map(|trust| trust.context.as_slice()).unwrap_or_default();
         let choice = Arc::new(Choice::new(&self.pairs.serving(), strict_sni));
         let configs =
-            settings.configs(choice.clone(), trust.as_ref(), tickets.producer(context))?;
+            settings.configs(choice.clone(), trust.as_ref(), sessions.in_context(context))?;
         Ok(Current { configs, choice, trust })
     }
 }
@@ -221,6 +228,7 @@ impl Looked {
         let file = path.display();
         match found {
             Found::Same => {}
+            Found::StillRefused => self.refused += 1,
             Found::Unsettled => self.unsettled += 1,
             Found::Swapped => {
                 self.swapped += 1;
