@@ -30,7 +30,7 @@ async fn versions_before_the_oldest_one_are_refused() {
 }
 
 #[tokio::test]
-async fn cipher_suites_are_those_of_the_flag_and_the_client_picks() {
+async fn cipher_suites_are_those_of_the_flag() {
     const TLS_1_2: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
     const TLS_1_3: CipherSuite = CipherSuite::TLS13_AES_256_GCM_SHA384;
     const ALSO: CipherSuite = CipherSuite::TLS13_CHACHA20_POLY1305_SHA256;
@@ -48,6 +48,29 @@ async fn cipher_suites_are_those_of_the_flag_and_the_client_picks() {
         let suite = connect(server.addr, &options).await;
         let suite = suite.map(|tls| tls.negotiated_cipher_suite().unwrap().suite());
         assert_eq!(suite, picked.ok_or_else(|| alert("HandshakeFailure")), "{ciphers:?}");
+    }
+}
+
+#[tokio::test]
+async fn cipher_suites_are_taken_in_our_order_but_by_clients_that_prefer_chacha20() {
+    const AES_128: CipherSuite = CipherSuite::TLS13_AES_128_GCM_SHA256;
+    const AES_256: CipherSuite = CipherSuite::TLS13_AES_256_GCM_SHA384;
+    const CHACHA20: CipherSuite = CipherSuite::TLS13_CHACHA20_POLY1305_SHA256;
+    let by_default = Replica::start(&[]).await;
+    let names = "TLS_AES_256_GCM_SHA384,TLS_CHACHA20_POLY1305_SHA256,TLS_AES_128_GCM_SHA256";
+    let by_flag = Replica::start(&[&format!("--tls-ciphers={names}")]).await;
+    for (ciphers, expected) in [
+        (vec![AES_256, CHACHA20, AES_128], [AES_128, AES_256]),
+        (vec![AES_128, CHACHA20, AES_256], [AES_128, AES_256]),
+        (vec![AES_128, CHACHA20], [AES_128, CHACHA20]),
+        (vec![CHACHA20, AES_256, AES_128], [CHACHA20, CHACHA20]),
+    ] {
+        let options = TlsOptions { ciphers: ciphers.clone(), ..only(&TLS13) };
+        for (server, expected) in [&by_default, &by_flag].into_iter().zip(expected) {
+            let tls = connect(server.addr, &options).await.unwrap();
+            let suite = tls.negotiated_cipher_suite().unwrap().suite();
+            assert_eq!(suite, expected, "{ciphers:?}");
+        }
     }
 }
 
