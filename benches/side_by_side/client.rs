@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
-use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
+use tokio_rustls::rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, DEFAULT_VERSIONS, HandshakeKind, RootCertStore};
 
@@ -22,13 +22,29 @@ use crate::frame;
 /// How long a proxy may take to answer, or to close a connection that the client has closed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a client does with session tickets.
+/// How a client comes to its sessions. After a full handshake too it is sent tickets, as a browser that comes the first
+/// time, and forgets them.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Tickets {
-    /// Every handshake is a full one. Tickets are still offered and sent, as to a browser that comes the first time.
-    Forget,
-    /// The next handshake resumes the session.
-    Keep,
+pub(crate) enum Handshake {
+    /// Each one in full, with X25519.
+    Full,
+    /// The same with P-256.
+    FullP256,
+    /// The same with X25519MLKEM768 (post-quantum), and X25519 for those who lack it: as browsers do by now.
+    FullHybrid,
+    /// Each one with the ticket of the one before.
+    Resumed,
+}
+
+impl Handshake {
+    /// The key exchange group that the client would have most.
+    fn group(self) -> &'static dyn SupportedKxGroup {
+        match self {
+            Self::Full | Self::Resumed => kx_group::X25519,
+            Self::FullP256 => kx_group::SECP256R1,
+            Self::FullHybrid => kx_group::X25519MLKEM768,
+        }
+    }
 }
 
 /// One client of one proxy, with its own memory of sessions.
@@ -44,17 +60,21 @@ pub(crate) struct Tunnel {
 
 impl Client {
     /// A client of the proxy at 127.0.0.1:`port` that trusts `root`.
-    pub(crate) fn new(port: u16, root: &CertificateDer<'static>, tickets: Tickets) -> Result<Self> {
+    pub(crate) fn new(
+        port: u16,
+        root: &CertificateDer<'static>,
+        handshake: Handshake,
+    ) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(root.clone())?;
-        let mut config = ClientConfig::builder_with_provider(Arc::new(browser_like()))
+        let mut config = ClientConfig::builder_with_provider(Arc::new(browser_like(handshake)))
             .with_protocol_versions(DEFAULT_VERSIONS)?
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.resumption = match tickets {
-            Tickets::Forget => Resumption::disabled(),
-            Tickets::Keep => Resumption::in_memory_sessions(8),
+        config.resumption = match handshake {
+            Handshake::Resumed => Resumption::in_memory_sessions(8),
+            _ => Resumption::disabled(),
         };
         Ok(Self {
             connector: TlsConnector::from(Arc::new(config)),
@@ -129,14 +149,20 @@ impl Tunnel {
         tokio::time::timeout(PATIENCE, ended).await.context("the proxy did not close")
     }
 
-    /// Whether the session was resumed; a handshake that took an extra round trip is an error, as it would compare
+    /// Fails unless the handshake went as the client wanted it: an extra round trip or another group would compare
     /// unlike things.
-    pub(crate) fn is_resumed(&self) -> Result<bool> {
-        match self.stream.get_ref().1.handshake_kind() {
-            Some(HandshakeKind::Full) => Ok(false),
-            Some(HandshakeKind::Resumed) => Ok(true),
-            other => anyhow::bail!("unexpected kind of handshake: {other:?}"),
-        }
+    pub(crate) fn check(&self, wanted: Handshake) -> Result<()> {
+        let tls = self.stream.get_ref().1;
+        let kind = tls.handshake_kind();
+        let expected = match wanted {
+            Handshake::Resumed => HandshakeKind::Resumed,
+            _ => HandshakeKind::Full,
+        };
+        ensure!(kind == Some(expected), "handshake: {kind:?}, expected: {expected:?}");
+        let group = tls.negotiated_key_exchange_group().map(|group| group.name());
+        let expected = wanted.group().name();
+        ensure!(group == Some(expected), "group: {group:?}, expected: {expected:?}");
+        Ok(())
     }
 
     /// What was negotiated: version, cipher suite, key exchange.
@@ -149,8 +175,12 @@ impl Tunnel {
     }
 }
 
-/// What browsers offer, in their order: AES-128-GCM and X25519 first, then the others that rustls has.
-fn browser_like() -> CryptoProvider {
+/// What browsers offer, in their order: AES-128-GCM first, then the others that rustls has; of the groups, the one that is
+/// measured first.
+fn browser_like(handshake: Handshake) -> CryptoProvider {
+    let mut groups = vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1];
+    groups.retain(|group| group.name() != handshake.group().name());
+    groups.insert(0, handshake.group());
     CryptoProvider {
         cipher_suites: vec![
             cipher_suite::TLS13_AES_128_GCM_SHA256,
@@ -161,7 +191,7 @@ fn browser_like() -> CryptoProvider {
             cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
             cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
         ],
-        kx_groups: vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
+        kx_groups: groups,
         ..aws_lc_rs::default_provider()
     }
 }

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use tokio::task::JoinSet;
 
 use crate::certificate::Files;
-use crate::client::{Client, Tickets, Tunnel};
+use crate::client::{Client, Handshake, Tunnel};
 use crate::frame;
 use crate::proxy::Proxy;
 
@@ -26,7 +26,7 @@ pub(crate) enum Load {
     /// The clients send as fast as 4 tunnels take it. Counts bytes.
     ToUpstream,
     /// 16 clients connect, upgrade and close, over and over. Counts connections.
-    Connect(Tickets),
+    Connect(Handshake),
 }
 
 /// A load under way.
@@ -45,11 +45,11 @@ impl Load {
             _ => Arc::new(AtomicU64::new(0)),
         };
         for _ in 0..self.clients() {
-            let tickets = match self {
-                Self::Connect(tickets) => tickets,
-                _ => Tickets::Forget,
+            let handshake = match self {
+                Self::Connect(handshake) => handshake,
+                _ => Handshake::Full,
             };
-            let client = Client::new(proxy.port, &files.root, tickets)?;
+            let client = Client::new(proxy.port, &files.root, handshake)?;
             tasks.spawn(self.work(client, Arc::clone(&done)));
         }
         Ok(Running { tasks, done })
@@ -68,7 +68,7 @@ impl Load {
             Self::Echo => echo(client.open("/echo").await?, &done).await,
             Self::ToClient => receive(client.open("/source").await?, &done).await,
             Self::ToUpstream => send(client.open("/sink").await?).await,
-            Self::Connect(tickets) => connect(&client, tickets, &done).await,
+            Self::Connect(handshake) => connect(&client, handshake, &done).await,
         }
     }
 }
@@ -87,7 +87,7 @@ impl Running {
 pub(crate) async fn open_idle(proxy: &Proxy, files: &Files, count: usize) -> Result<Vec<Tunnel>> {
     let mut tasks = JoinSet::new();
     for worker in 0..CONNECTING_CLIENTS {
-        let client = Client::new(proxy.port, &files.root, Tickets::Forget)?;
+        let client = Client::new(proxy.port, &files.root, Handshake::Full)?;
         let share = (worker..count).step_by(CONNECTING_CLIENTS).len();
         tasks.spawn(async move {
             let message = frame::from_client(&[0x5a; frame::ECHO_BYTES]);
@@ -139,19 +139,14 @@ async fn send(mut tunnel: Tunnel) -> Result<()> {
     }
 }
 
-async fn connect(client: &Client, tickets: Tickets, done: &AtomicU64) -> Result<()> {
-    if tickets == Tickets::Keep {
+async fn connect(client: &Client, handshake: Handshake, done: &AtomicU64) -> Result<()> {
+    if handshake == Handshake::Resumed {
         // The first ticket has to come from somewhere; this falls into the warm-up.
         client.open("/echo").await?.close().await?;
     }
     loop {
         let tunnel = client.open("/echo").await?;
-        let expected = tickets == Tickets::Keep;
-        ensure!(
-            tunnel.is_resumed()? == expected,
-            "handshake resumed: {}, expected: {expected}",
-            !expected
-        );
+        tunnel.check(handshake)?;
         tunnel.close().await?;
         done.fetch_add(1, Ordering::Relaxed);
     }

@@ -96,6 +96,9 @@ async fn run(args: &Args) -> Result<ExitCode> {
             for turn in 0..programs.len() {
                 let index = (round + turn) % programs.len();
                 let (program, column) = (&programs[index], &mut columns[index]);
+                if !figure.is_of(program.program) {
+                    continue;
+                }
                 measure::run(figure, program, &files, &plan, column).await;
                 table::negotiated(&columns)?;
             }

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use tokio::time::sleep;
 
 use crate::certificate::Files;
-use crate::client::Tickets;
+use crate::client::Handshake;
 use crate::load::{self, Load};
-use crate::peers::Installed;
+use crate::peers::{Installed, Program};
 use crate::proxy::Proxy;
 use crate::table::Column;
 use crate::usage;
@@ -66,12 +66,14 @@ impl Plan {
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Cpu(Load::Echo),
         Self::Cpu(Load::ToClient),
         Self::Cpu(Load::ToUpstream),
-        Self::Cpu(Load::Connect(Tickets::Forget)),
-        Self::Cpu(Load::Connect(Tickets::Keep)),
+        Self::Cpu(Load::Connect(Handshake::Full)),
+        Self::Cpu(Load::Connect(Handshake::FullP256)),
+        Self::Cpu(Load::Connect(Handshake::FullHybrid)),
+        Self::Cpu(Load::Connect(Handshake::Resumed)),
         Self::Memory,
     ];
 
@@ -81,9 +83,11 @@ impl Figure {
             Self::Cpu(Load::Echo) => 0,
             Self::Cpu(Load::ToClient) => 1,
             Self::Cpu(Load::ToUpstream) => 2,
-            Self::Cpu(Load::Connect(Tickets::Forget)) => 3,
-            Self::Cpu(Load::Connect(Tickets::Keep)) => 4,
-            Self::Memory => 5,
+            Self::Cpu(Load::Connect(Handshake::Full)) => 3,
+            Self::Cpu(Load::Connect(Handshake::FullP256)) => 4,
+            Self::Cpu(Load::Connect(Handshake::FullHybrid)) => 5,
+            Self::Cpu(Load::Connect(Handshake::Resumed)) => 6,
+            Self::Memory => 7,
         }
     }
 
@@ -93,11 +97,37 @@ impl Figure {
             Self::Cpu(Load::Echo) => "CPU µs per echo of 125 bytes, 64 tunnels",
             Self::Cpu(Load::ToClient) => "CPU s per GB to the client",
             Self::Cpu(Load::ToUpstream) => "CPU s per GB to the upstream",
-            Self::Cpu(Load::Connect(Tickets::Forget)) => {
+            Self::Cpu(Load::Connect(Handshake::Full)) => {
                 "CPU ms per new connection, full handshake"
             }
-            Self::Cpu(Load::Connect(Tickets::Keep)) => "CPU ms per new connection, resumed",
+            Self::Cpu(Load::Connect(Handshake::FullP256)) => {
+                "CPU ms per new connection, full handshake, P-256"
+            }
+            Self::Cpu(Load::Connect(Handshake::FullHybrid)) => {
+                "CPU ms per new connection, full handshake, X25519MLKEM768"
+            }
+            Self::Cpu(Load::Connect(Handshake::Resumed)) => "CPU ms per new connection, resumed",
             Self::Memory => "memory (Pss) bytes per idle tunnel",
+        }
+    }
+
+    /// Whether it is taken of this program: the other groups only of ours, as Debian's peers lack X25519MLKEM768.
+    pub(crate) fn is_of(self, program: Program) -> bool {
+        match self {
+            Self::Cpu(Load::Connect(Handshake::FullP256 | Handshake::FullHybrid)) => {
+                program == Program::Wssgate
+            }
+            _ => true,
+        }
+    }
+
+    /// The row of wssgate that this one's figures are compared with, its own as a rule.
+    pub(crate) fn base(self) -> Self {
+        match self {
+            Self::Cpu(Load::Connect(Handshake::FullP256 | Handshake::FullHybrid)) => {
+                Self::Cpu(Load::Connect(Handshake::Full))
+            }
+            _ => self,
         }
     }
 

@@ -8,12 +8,12 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::time::{Instant, sleep};
 
 use crate::certificate::Files;
-use crate::client::{Client, Tickets};
+use crate::client::{Client, Handshake};
 use crate::origin::Origin;
 use crate::peers::{Installed, Place};
 
@@ -55,7 +55,7 @@ impl Proxy {
             .spawn()
             .with_context(|| format!("start {}", installed.name()))?;
         let mut group = Group(child);
-        let client = Client::new(port, &files.root, Tickets::Forget)?;
+        let client = Client::new(port, &files.root, Handshake::Full)?;
         let negotiated = probe(&client, &mut group.0, &log).await?;
         Ok(Self { port, negotiated, origin, group })
     }
@@ -82,7 +82,7 @@ async fn probe(client: &Client, child: &mut Child, log: &Path) -> Result<String>
     loop {
         let error = match client.open("/echo").await {
             Ok(tunnel) => {
-                ensure!(!tunnel.is_resumed()?, "the very first handshake was resumed");
+                tunnel.check(Handshake::Full).context("the very first connection")?;
                 let negotiated = tunnel.negotiated();
                 tunnel.close().await?;
                 return Ok(negotiated);

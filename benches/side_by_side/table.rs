@@ -87,14 +87,14 @@ pub(crate) fn report(columns: &[Column], plan: &Plan, notes: &[String]) -> Resul
     writeln!(
         text,
         "Rounds: {}, of which the median; CPU windows of {:?}; {} idle tunnels; two workers each. In brackets the ratio to {}: \
-         above 1 it costs more.\n",
+         above 1 it costs more. For P-256 and X25519MLKEM768 it is the ratio to X25519.\n",
         plan.rounds,
         plan.window,
         plan.tunnels,
         names.first().copied().unwrap_or("nothing"),
     )?;
     text += &table(&names, plan, |figure| {
-        let first = columns.first().and_then(|column| column.median(figure));
+        let first = columns.first().and_then(|column| column.median(figure.base()));
         columns.iter().map(|column| cell(column.median(figure), first)).collect()
     });
     let pairs = peer_pairs(columns);
@@ -155,12 +155,12 @@ fn peer_pairs(columns: &[Column]) -> Vec<(&Column, &Column)> {
 fn cell(value: Option<f64>, first: Option<f64>) -> String {
     match value {
         Some(value) => format!("{} ({})", number(value), ratio(Some(value), first)),
-        None => "failed".into(),
+        None => "-".into(),
     }
 }
 
 fn range(spread: Option<(f64, f64)>) -> String {
-    spread.map_or("failed".into(), |(low, high)| format!("{} to {}", number(low), number(high)))
+    spread.map_or("-".into(), |(low, high)| format!("{} to {}", number(low), number(high)))
 }
 
 fn ratio(value: Option<f64>, to: Option<f64>) -> String {

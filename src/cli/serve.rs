@@ -123,7 +123,7 @@ struct ForwardingArgs {
     /// Send X-Forwarded-Client-Cert (as Envoy does: Hash, Subject, URI, DNS) for a client with a
     /// certificate
     #[arg(long, env = "WSSGATE_CLIENT_CERT_HEADERS", hide_env_values = true,
-          value_parser = FalseyValueParser::new(), requires = "client_ca")]
+          value_parser = FalseyValueParser::new())]
     client_cert_headers: bool,
 }
 
@@ -141,6 +141,11 @@ impl ServeArgs {
         );
         let certificates = self.certificates.into_certificates()?;
         let client_auth = self.client_auth.into_client_auth();
+        // Not by clap: a variable that says no would have to be refused too.
+        ensure!(
+            client_auth.is_some() || !self.forwarding.client_cert_headers,
+            "--client-cert-headers without --client-ca: nobody is asked for a certificate"
+        );
         Ok(Config {
             listen: self.listen,
             upstreams: self.upstream,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{bail, ensure};
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::{Args, ValueEnum};
 use tokio_rustls::rustls::{CipherSuite, NamedGroup};
 use wssgate::config::{
@@ -152,6 +152,7 @@ pub(super) struct ClientAuthArgs {
         hide_env_values = true,
         value_name = "NAME",
         value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
         requires = "client_ca"
     )]
     allow_cn: Vec<String>,
@@ -162,6 +163,7 @@ pub(super) struct ClientAuthArgs {
         hide_env_values = true,
         value_name = "NAME",
         value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
         requires = "client_ca"
     )]
     allow_dns: Vec<String>,
@@ -172,6 +174,7 @@ pub(super) struct ClientAuthArgs {
         hide_env_values = true,
         value_name = "URI",
         value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
         requires = "client_ca"
     )]
     allow_uri: Vec<String>,
@@ -182,6 +185,7 @@ pub(super) struct ClientAuthArgs {
         hide_env_values = true,
         value_name = "NAME",
         value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new(),
         requires = "client_ca"
     )]
     allow_ou: Vec<String>,

@@ -186,7 +186,11 @@ async fn reload(shared: &Shared) {
     let tls = Arc::clone(&shared.tls);
     match tokio::task::spawn_blocking(move || tls.reload()).await {
         Ok(looked) => {
-            tracing::info!(swapped = looked.swapped, refused = looked.refused, "reload done");
+            let tls::Looked { swapped, refused, .. } = looked;
+            match refused {
+                0 => tracing::info!(swapped, refused, "reload done"),
+                _ => tracing::warn!(swapped, refused, "reload done"),
+            }
         }
         Err(error) => tracing::error!(%error, "reload failed, what was there serves on"),
     }

@@ -86,9 +86,21 @@ impl<W: Write> Report<'_, W> {
         if let Some(path) = &tls.ticket_key_file {
             self.title(&format!("ticket key {}", path.display()))?;
             match open_ticket_key(path) {
-                Ok(_) => self.line("secret", "long enough")?,
+                Ok(slot) => {
+                    self.line("secret", "long enough")?;
+                    if slot.serving().is_public {
+                        self.line(
+                            "warning",
+                            "everybody on this machine can read it: chmod o-r it",
+                        )?;
+                    }
+                }
                 Err(error) => self.error(&error)?,
             }
+        }
+        if let Some(path) = &settings.key_log_file {
+            self.title(&format!("key log {}", path.display()))?;
+            self.line("warning", "who reads it can read the traffic")?;
         }
         Ok(())
     }

@@ -64,9 +64,11 @@ impl Choice {
         !self.groups(server_name).is_empty()
     }
 
-    /// Whether what is served to those who ask for `server_name` covers `host` too.
+    /// Whether what is served to those who ask for `server_name` covers `host` too. Of a wildcard that
+    /// helps out behind an exact name, only that name counts.
     pub(super) fn covers(&self, server_name: Option<&str>, host: &str) -> bool {
-        self.groups(server_name).into_iter().flatten().any(|pair| pair.leaf.covers(host))
+        let best = self.groups(server_name).into_iter().next();
+        best.into_iter().flatten().any(|pair| pair.leaf.covers(host))
     }
 
     fn pick(
@@ -109,5 +111,70 @@ fn rank(pair: &Pair) -> u8 {
         SignatureAlgorithm::ECDSA => 0,
         SignatureAlgorithm::ED25519 => 1,
         _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::self_signed;
+    use super::*;
+
+    fn pairs(names: &[&[&str]]) -> Vec<Arc<Pair>> {
+        let pair = |names: &&[&str]| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            Arc::new(self_signed(&names).unwrap())
+        };
+        names.iter().map(pair).collect()
+    }
+
+    /// The indices of the pairs for a name, group by group.
+    fn indices(names: &[&[&str]], strict: bool, server_name: Option<&str>) -> Vec<Vec<usize>> {
+        let pairs = pairs(names);
+        let choice = Choice::new(&pairs, strict);
+        let index = |one| pairs.iter().position(|pair| Arc::ptr_eq(pair, one)).unwrap();
+        let groups = choice.groups(server_name).into_iter();
+        groups.map(|group| group.iter().map(index).collect()).collect()
+    }
+
+    #[test]
+    fn groups_are_found_by_name_the_best_first() {
+        let pairs: [&[&str]; 5] = [
+            &["first.example"],
+            &["*.a.example"],
+            &["b.a.example", "FIRST.example"],
+            &["b.a.example", "*.a.example"],
+            &["192.0.2.1"],
+        ];
+        let first = vec![vec![0, 2]];
+        for (name, expected) in [
+            ("first.example", first.clone()),
+            ("b.a.example", vec![vec![2, 3], vec![1, 3]]),
+            // rustls' own client sends names in lower case; others need not.
+            ("B.A.Example", vec![vec![2, 3], vec![1, 3]]),
+            ("c.a.example", vec![vec![1, 3]]),
+            ("a.example", first.clone()),
+            ("d.c.a.example", first.clone()),
+            ("*.a.example", vec![vec![1, 3]]),
+            ("192.0.2.1", first.clone()),
+            ("", first.clone()),
+        ] {
+            assert_eq!(indices(&pairs, false, Some(name)), expected, "{name}");
+        }
+        assert_eq!(indices(&pairs, false, None), first);
+        assert_eq!(indices(&pairs, true, Some("c.a.example")), [vec![1, 3]]);
+        for name in [None, Some(""), Some("a.example"), Some("192.0.2.1")] {
+            assert!(indices(&pairs, true, name).is_empty(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_behind_an_exact_name_covers_nothing_more() {
+        let pairs = pairs(&[&["a.example"], &["*.example", "b.test"]]);
+        let choice = Choice::new(&pairs, true);
+        assert!(choice.covers(Some("a.example"), "a.example"));
+        for host in ["c.example", "b.test"] {
+            assert!(!choice.covers(Some("a.example"), host), "{host}");
+            assert!(choice.covers(Some("c.example"), host), "{host}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! TLS towards clients: rustls with aws-lc-rs, from files to a handshaken stream.
 //!
-//! A [`Store`] holds what handshakes are made of; [`watch`] keeps it up to date; [`accept`] is the server's
+//! A [`Store`] holds what handshakes are made of; [`watch()`] keeps it up to date; [`accept`] is the server's
 //! side of one handshake.
 
 mod check;
@@ -9,6 +9,7 @@ mod identity;
 mod pair;
 mod pem;
 mod self_signed;
+mod session;
 mod settings;
 mod slot;
 mod store;
@@ -103,18 +104,22 @@ where
     let config = current.configs.choose(&start.client_hello());
     match start.into_stream(config).into_fallible().await {
         Ok(stream) => {
-            let session = session(stream.get_ref().1, &current);
+            let session = session(stream.get_ref().1, &current, store);
             Ok((stream, session))
         }
         Err((error, stream)) => Err(Failed { reason: reason(&error), stream: Some(stream) }),
     }
 }
 
-fn session(connection: &ServerConnection, current: &Current) -> Session {
+fn session(connection: &ServerConnection, current: &Current, store: &Store) -> Session {
     let suite = connection.negotiated_cipher_suite();
     let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
     let chain = connection.peer_certificates().unwrap_or_default();
     let trust = current.trust.as_ref().filter(|_| resumed);
+    let refused = trust.and_then(|trust| trust.refuses(chain));
+    if let (Some(_), Some(leaf)) = (&refused, chain.first()) {
+        store.refuse_sessions_of(leaf);
+    }
     Session {
         server_name: connection.server_name().map(str::to_owned),
         version: match connection.protocol_version() {
@@ -126,7 +131,7 @@ fn session(connection: &ServerConnection, current: &Current) -> Session {
         resumed,
         // It was parsed when it was verified.
         identity: chain.first().and_then(|leaf| Identity::parse(leaf).ok()).map(Box::new),
-        refused: trust.and_then(|trust| trust.refuses(chain)).map(|error| name(&error)),
+        refused: refused.map(|error| name(&error)),
         strict: current.choice.is_strict().then(|| Arc::clone(&current.choice)),
     }
 }
@@ -151,6 +156,8 @@ fn name(error: &Error) -> Cow<'static, str> {
             }
             CertificateError::Revoked => "client certificate is revoked",
             CertificateError::UnknownIssuer => "client certificate is of another authority",
+            // Of the certificate, by one who only has its authority's name, or of the handshake.
+            CertificateError::BadSignature => "client certificate: a signature is not right",
             CertificateError::UnknownRevocationStatus => {
                 "no revocation list for an authority of the client certificate"
             }

@@ -3,16 +3,16 @@
 use std::env;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::crypto::aws_lc_rs as provider;
-use tokio_rustls::rustls::server::{
-    ClientHello, NoClientAuth, NoServerSessionStorage, ProducesTickets, ResolvesServerCert,
-};
+use tokio_rustls::rustls::server::{ClientHello, NoClientAuth, ResolvesServerCert};
 use tokio_rustls::rustls::{CipherSuite, KeyLog, KeyLogFile, NoKeyLog, ServerConfig, version};
 
+use super::session::InContext;
 use super::trust::Trust;
 use crate::config::{Tls, Version};
 
@@ -60,6 +60,8 @@ pub(super) struct Settings {
     pub(super) provider: Arc<CryptoProvider>,
     min_version: Version,
     key_log: Arc<dyn KeyLog>,
+    /// Where the keys of every session go, if they go anywhere.
+    pub(super) key_log_file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -74,9 +76,13 @@ impl Settings {
             provider.kx_groups = provider::ALL_KX_GROUPS.to_vec();
             provider.kx_groups.retain(|group| tls.groups.contains(&group.name()));
         }
-        let key_log: Arc<dyn KeyLog> =
-            if tls.key_log { Arc::new(open_key_log()?) } else { Arc::new(NoKeyLog {}) };
-        Ok(Self { provider: Arc::new(provider), min_version: tls.min_version, key_log })
+        let key_log_file = tls.key_log.then(key_log_file).transpose()?;
+        let key_log: Arc<dyn KeyLog> = match key_log_file {
+            Some(_) => Arc::new(KeyLogFile::new()),
+            None => Arc::new(NoKeyLog {}),
+        };
+        let (provider, min_version) = (Arc::new(provider), tls.min_version);
+        Ok(Self { provider, min_version, key_log, key_log_file })
     }
 
     /// `http/1.1` alone by ALPN (a browser then opens its WebSocket over HTTP/1.1), one ticket a
@@ -85,7 +91,7 @@ impl Settings {
         &self,
         certificates: Arc<dyn ResolvesServerCert>,
         trust: Option<&Trust>,
-        tickets: Arc<dyn ProducesTickets>,
+        sessions: Arc<InContext>,
     ) -> anyhow::Result<Configs> {
         let versions: &[_] = match self.min_version {
             Version::Tls12 => &[&version::TLS13, &version::TLS12],
@@ -101,10 +107,9 @@ impl Settings {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(certificates);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.ticketer = tickets;
+        config.ticketer = sessions.clone();
         config.send_tls13_tickets = 1;
-        // Tickets carry the whole session: nothing is remembered for those who do not come back.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.session_storage = sessions;
         config.key_log = Arc::clone(&self.key_log);
         let clients = Arc::new(config.clone());
         config.ignore_client_order = true;
@@ -112,20 +117,18 @@ impl Settings {
     }
 }
 
-/// rustls would say nothing of a file that cannot be written.
-fn open_key_log() -> anyhow::Result<KeyLogFile> {
+/// The file that the variable names, made for its owner alone where there is none. rustls would say nothing
+/// of one that cannot be written.
+fn key_log_file() -> anyhow::Result<PathBuf> {
     let Some(path) = env::var_os(KEY_LOG_VARIABLE).filter(|path| !path.is_empty()) else {
         bail!("--key-log writes to the file that the variable {KEY_LOG_VARIABLE} names; set it");
     };
+    let path = PathBuf::from(path);
     OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
         .open(&path)
         .with_context(|| format!("open the key log {}", path.display()))?;
-    tracing::warn!(
-        file = %path.display(),
-        "writing the keys of every session to a file: who reads it can read the traffic"
-    );
-    Ok(KeyLogFile::new())
+    Ok(path)
 }

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use super::choice::Choice;
 use super::pair::{Pair, Problem};
 use super::pem::File;
+use super::session::Sessions;
 use super::settings::{Configs, Settings};
 use super::slot::{Found, Look, Slot};
 use super::ticket::Tickets;
@@ -23,7 +24,7 @@ use crate::config::{Certificates, ClientAuth, Files, Tls};
 #[derive(Debug)]
 pub struct Store {
     settings: Settings,
-    tickets: Arc<Tickets>,
+    sessions: Arc<Sessions>,
     client_auth: Option<ClientAuth>,
     strict_sni: bool,
     slots: Mutex<Slots>,
@@ -42,7 +43,14 @@ pub(super) struct Current {
 struct Slots {
     pairs: Pairs,
     trust: Option<Slot<Trust>>,
-    ticket_key: Option<Slot<Arc<Tickets>>>,
+    ticket_key: Option<Slot<TicketKey>>,
+}
+
+/// The tickets under a secret of a file, and whether everybody on the machine may read that.
+#[derive(Debug)]
+pub(super) struct TicketKey {
+    tickets: Arc<Tickets>,
+    pub(super) is_public: bool,
 }
 
 #[derive(Debug)]
@@ -76,14 +84,15 @@ impl Store {
         let trust = tls.client_auth.as_ref().map(|config| open_trust(config, &settings));
         let ticket_key = tls.ticket_key_file.as_deref().map(open_ticket_key).transpose()?;
         let tickets = match &ticket_key {
-            Some(slot) => Arc::clone(slot.serving()),
+            Some(slot) => Arc::clone(&slot.serving().tickets),
             None => Arc::new(Tickets::random()?),
         };
         let slots = Slots { pairs, trust: trust.transpose()?, ticket_key };
-        let current = slots.build(&settings, &tickets, tls.strict_sni)?;
+        let sessions = Arc::new(Sessions::new(tickets));
+        let current = slots.build(&settings, &sessions, tls.strict_sni)?;
         Ok(Self {
             settings,
-            tickets,
+            sessions,
             client_auth: tls.client_auth.clone(),
             strict_sni: tls.strict_sni,
             slots: Mutex::new(slots),
@@ -94,6 +103,19 @@ impl Store {
     /// Says in the log what is served, and what is wrong with it.
     pub fn report(&self) {
         self.pairs().iter().for_each(|pair| report(pair));
+        if let Some(file) = &self.settings.key_log_file {
+            tracing::warn!(
+                file = %file.display(),
+                "writing the keys of every session to a file: who reads it can read the traffic"
+            );
+        }
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.ticket_key.iter().for_each(report_ticket_key);
+    }
+
+    /// Has the client with this certificate make full handshakes.
+    pub(super) fn refuse_sessions_of(&self, certificate: &[u8]) {
+        self.sessions.refuse(certificate);
     }
 
     /// What the next handshake is made of.
@@ -149,16 +171,19 @@ impl Store {
         }
         if let Some(slot) = &mut slots.ticket_key {
             let path = slot.paths()[0].clone();
-            let tickets = &self.tickets;
+            let tickets = self.sessions.tickets();
             let found = slot.look(look, |files| {
                 take_ticket_key(&path, files, |secret| {
                     tickets.replace(secret).map(|()| Arc::clone(tickets))
                 })
             });
             looked.count(&found, "ticket key", &path);
+            if matches!(found, Found::Swapped) {
+                report_ticket_key(slot);
+            }
         }
         if looked.swapped > 0 {
-            match slots.build(&self.settings, &self.tickets, self.strict_sni) {
+            match slots.build(&self.settings, &self.sessions, self.strict_sni) {
                 Ok(current) => {
                     *self.current.write().unwrap_or_else(PoisonError::into_inner) =
                         Arc::new(current);
@@ -177,14 +202,14 @@ impl Slots {
     fn build(
         &self,
         settings: &Settings,
-        tickets: &Arc<Tickets>,
+        sessions: &Arc<Sessions>,
         strict_sni: bool,
     ) -> anyhow::Result<Current> {
         let trust = self.trust.as_ref().map(|slot| slot.serving().clone());
         let context = trust.as_ref().map(|trust| trust.context.as_slice()).unwrap_or_default();
         let choice = Arc::new(Choice::new(&self.pairs.serving(), strict_sni));
         let configs =
-            settings.configs(choice.clone(), trust.as_ref(), tickets.producer(context))?;
+            settings.configs(choice.clone(), trust.as_ref(), sessions.in_context(context))?;
         Ok(Current { configs, choice, trust })
     }
 }
@@ -203,6 +228,7 @@ impl Looked {
         let file = path.display();
         match found {
             Found::Same => {}
+            Found::StillRefused => self.refused += 1,
             Found::Unsettled => self.unsettled += 1,
             Found::Swapped => {
                 self.swapped += 1;
@@ -231,7 +257,7 @@ pub(super) fn open_trust(config: &ClientAuth, settings: &Settings) -> anyhow::Re
     Slot::open(&files, |files| Trust::parse(config, files, &settings.provider))
 }
 
-pub(super) fn open_ticket_key(path: &Path) -> anyhow::Result<Slot<Arc<Tickets>>> {
+pub(super) fn open_ticket_key(path: &Path) -> anyhow::Result<Slot<TicketKey>> {
     Slot::open(&[("ticket key", path)], |files| {
         take_ticket_key(path, files, |secret| Tickets::shared(secret).map(Arc::new))
     })
@@ -258,17 +284,20 @@ fn take_ticket_key(
     path: &Path,
     files: &[File],
     take: impl FnOnce(&[u8]) -> anyhow::Result<Arc<Tickets>>,
-) -> anyhow::Result<Arc<Tickets>> {
+) -> anyhow::Result<TicketKey> {
     let [file] = files else { anyhow::bail!("a ticket key is one file") };
-    let file_name = path.display();
-    let tickets = take(&file.bytes).with_context(|| format!("use ticket key {file_name}"))?;
-    if file.is_public {
+    let tickets =
+        take(&file.bytes).with_context(|| format!("use ticket key {}", path.display()))?;
+    Ok(TicketKey { tickets, is_public: file.is_public })
+}
+
+fn report_ticket_key(slot: &Slot<TicketKey>) {
+    if slot.serving().is_public {
         tracing::warn!(
-            file = %file_name,
+            file = %slot.paths()[0].display(),
             "everybody on this machine can read the ticket key: chmod o-r it"
         );
     }
-    Ok(tickets)
 }
 
 /// Says in the log what serves from now on, and what is wrong with it, a line each.

@@ -48,12 +48,24 @@ impl Trust {
             authorities.extend(Certificate::parse(&certificate));
             roots.add(certificate).map_err(|error| anyhow!("use authority in {name}: {error}"))?;
         }
+        let roots = Arc::new(roots);
+        let builder =
+            || WebPkiClientVerifier::builder_with_provider(roots.clone(), Arc::clone(provider));
         let mut lists = Vec::new();
         for (path, crl) in config.crls.iter().zip(crls) {
-            lists.extend(pem::revocation_lists(&crl.bytes, path.display())?);
+            let name = path.display();
+            let of_file = pem::revocation_lists(&crl.bytes, &name)?;
+            // By itself, so that an error names the file.
+            let built = builder().with_crls(of_file.clone()).build();
+            built.map_err(|error| {
+                anyhow!(
+                    "use revocation list {name}: {error}; it must be of version 2 (openssl ca \
+                     writes those where crl_extensions are set)"
+                )
+            })?;
+            lists.extend(of_file);
         }
-        let roots = Arc::new(roots);
-        let mut builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
+        let mut builder = builder()
             .with_crls(lists)
             // As OpenSSL does: a list that is too old says nothing any more.
             .enforce_revocation_expiration();
@@ -131,5 +143,85 @@ impl ClientCertVerifier for Listed {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.inner.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa,
+        KeyPair,
+    };
+    use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn authority() -> CertifiedIssuer<'static, KeyPair> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    }
+
+    fn trust(pem: String, config: &ClientAuth) -> Trust {
+        let files = [pem::File { bytes: pem.into_bytes(), is_public: false }];
+        Trust::parse(config, &files, &Arc::new(default_provider())).unwrap()
+    }
+
+    /// A session outlives the certificate that it was made with.
+    #[test]
+    fn a_chain_that_was_good_is_refused_once_it_has_expired() {
+        let issuer = authority();
+        let trust = trust(issuer.pem(), &ClientAuth::default());
+        let now = SystemTime::now();
+        let issue = |not_after: SystemTime| {
+            let mut params = CertificateParams::new([]).unwrap();
+            params.not_before = (now - 2 * DAY).into();
+            params.not_after = not_after.into();
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap().der().clone()
+        };
+        assert_eq!(trust.refuses(&[issue(now + DAY)]), None);
+        let error = trust.refuses(&[issue(now - DAY)]).unwrap();
+        assert!(
+            matches!(
+                error,
+                Error::InvalidCertificate(
+                    CertificateError::Expired | CertificateError::ExpiredContext { .. }
+                )
+            ),
+            "{error:?}"
+        );
+        assert_eq!(trust.refuses(&[]), None, "nobody's session");
+    }
+
+    #[test]
+    fn a_context_is_of_all_that_decides_but_for_what_was_revoked() {
+        let (one, other) = (authority().pem(), authority().pem());
+        let context = |pem: &String, config: ClientAuth| trust(pem.clone(), &config).context;
+        let plain = context(&one, ClientAuth::default());
+        assert_eq!(
+            plain,
+            context(&one, ClientAuth { ca: "elsewhere".into(), ..ClientAuth::default() })
+        );
+        let cn = |name: &str| Allow { cn: vec![name.to_owned()], ..Allow::default() };
+        let ou = |name: &str| Allow { ou: vec![name.to_owned()], ..Allow::default() };
+        let mut contexts = vec![
+            plain,
+            context(&other, ClientAuth::default()),
+            context(&(one.clone() + &other), ClientAuth::default()),
+            context(&one, ClientAuth { required: true, ..ClientAuth::default() }),
+            context(&one, ClientAuth { allow: cn("a"), ..ClientAuth::default() }),
+            context(&one, ClientAuth { allow: cn("b"), ..ClientAuth::default() }),
+            context(&one, ClientAuth { allow: ou("a"), ..ClientAuth::default() }),
+            Vec::new(),
+        ];
+        let count = contexts.len();
+        contexts.sort();
+        contexts.dedup();
+        assert_eq!(contexts.len(), count);
     }
 }

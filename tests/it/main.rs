@@ -4,8 +4,10 @@
 
 mod apps;
 mod authority;
+mod certificates;
 mod certs;
 mod cli;
+mod client_auth;
 mod drain;
 mod fidelity;
 mod gate;
@@ -21,4 +23,6 @@ mod redirect;
 mod smoke;
 mod smuggling;
 mod support;
+mod tickets;
 mod timeouts;
+mod tls_settings;

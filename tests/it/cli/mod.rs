@@ -1,5 +1,6 @@
 //! The command line: exit codes, the one line that says what is wrong, variables, the help.
 
+mod client_auth;
 mod variables;
 
 use std::fs;

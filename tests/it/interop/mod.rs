@@ -5,11 +5,13 @@
 //! `.ci/run` installs all of them: those of Python and Node into `target/interop`, where they are found.
 
 mod browser;
+mod client_cert;
 mod curl;
 mod mkcert;
 mod nginx;
 mod node;
 mod openssl;
 mod python;
+mod resumption;
 mod scanners;
 mod tungstenite;

@@ -139,12 +139,11 @@ fn check_vulnerabilities(scans: &Value) {
     }
 }
 
-/// That there is none by a session's id is intended: nothing is remembered for those who do not come
-/// back. By ticket there is (`openssl.rs`), but sslyze takes a ticket for ignored when a new one comes
-/// for it, as it does from rustls at each resumption (RFC 5077, 3.3).
+/// By ticket there is resumption too (`openssl.rs`), but sslyze takes a ticket for ignored when a new one
+/// comes for it, as it does from rustls at each resumption (RFC 5077, 3.3).
 fn check_resumption(scans: &Value) {
     let resumption = &scans["session_resumption"]["result"];
-    assert_eq!(resumption["session_id_resumption_result"], "NOT_SUPPORTED");
+    assert_eq!(resumption["session_id_resumption_result"], "FULLY_SUPPORTED");
     assert_eq!(resumption["tls_ticket_resumption_result"], "NOT_SUPPORTED");
 }
 

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::aws_lc_rs::{ALL_CIPHER_SUITES, ALL_KX_GROUPS, default_provider};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
-    ClientConfig, HandshakeKind, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+    CipherSuite, ClientConfig, HandshakeKind, NamedGroup, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -30,6 +31,10 @@ pub(crate) struct TlsOptions {
     pub(crate) alpn: Vec<&'static str>,
     /// The signature schemes offered, all of them when empty: these decide between a server's keys.
     pub(crate) schemes: Vec<SignatureScheme>,
+    /// The cipher suites offered, in this order; those of the provider when empty.
+    pub(crate) ciphers: Vec<CipherSuite>,
+    /// The key exchange groups offered, in this order; those of the provider when empty.
+    pub(crate) groups: Vec<NamedGroup>,
     /// The one authority that is trusted, as PEM, in place of `certs/ca.pem`.
     pub(crate) roots: Option<String>,
     /// The name that is asked for (SNI) and verified; an IP address is verified alone.
@@ -44,6 +49,8 @@ impl Default for TlsOptions {
             versions: rustls::ALL_VERSIONS.to_vec(),
             alpn: vec!["http/1.1"],
             schemes: Vec::new(),
+            ciphers: Vec::new(),
+            groups: Vec::new(),
             roots: None,
             server_name: "localhost".to_owned(),
             identity: None,
@@ -93,6 +100,15 @@ impl TlsOptions {
             mapping.retain(|(scheme, _)| self.schemes.contains(scheme));
             // rustls wants it for ever.
             algorithms.mapping = mapping.leak();
+        }
+        if !self.ciphers.is_empty() {
+            let find = |name| ALL_CIPHER_SUITES.iter().find(|suite| suite.suite() == name);
+            provider.cipher_suites =
+                self.ciphers.iter().map(|name| *find(*name).unwrap()).collect();
+        }
+        if !self.groups.is_empty() {
+            let find = |name| ALL_KX_GROUPS.iter().find(|group| group.name() == name);
+            provider.kx_groups = self.groups.iter().map(|name| *find(*name).unwrap()).collect();
         }
         provider
     }

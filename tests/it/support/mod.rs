@@ -9,13 +9,15 @@ mod binary;
 mod client;
 mod process;
 mod proxy;
+mod replica;
 mod upstream;
 
 pub(crate) use authority::{Authority, Issued, Key, Leaf, Usage, Validity};
 pub(crate) use binary::{Binary, certificate_arguments};
-pub(crate) use client::{Client, TlsOptions};
+pub(crate) use client::{Client, Connector, TlsOptions};
 pub(crate) use process::{Process, free_port, installed, program};
 pub(crate) use proxy::Proxy;
+pub(crate) use replica::Replica;
 pub(crate) use upstream::{Conversation, Upstream};
 
 use std::future::Future;

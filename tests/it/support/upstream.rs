@@ -63,10 +63,7 @@ impl Upstream {
     pub(crate) async fn echo() -> Self {
         Self::serving(|mut conversation: Conversation| async move {
             conversation.read_head().await;
-            conversation.send(super::switching_response().as_bytes()).await;
-            let (mut read, mut write) = conversation.stream.split();
-            let _ = tokio::io::copy(&mut read, &mut write).await;
-            let _ = write.shutdown().await;
+            conversation.echo().await;
             conversation
         })
         .await
@@ -172,6 +169,14 @@ impl Conversation {
         let head = self.read_head().await;
         self.send(super::switching_response().as_bytes()).await;
         head
+    }
+
+    /// Agrees to the upgrade whose head has been read, and sends back what comes.
+    pub(crate) async fn echo(&mut self) {
+        self.send(super::switching_response().as_bytes()).await;
+        let (mut read, mut write) = self.stream.split();
+        let _ = tokio::io::copy(&mut read, &mut write).await;
+        let _ = write.shutdown().await;
     }
 
     /// Goes away with a reset.
