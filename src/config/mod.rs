@@ -4,6 +4,7 @@
 
 pub mod route;
 mod tls;
+mod upstream;
 mod value;
 
 pub use crate::http::origin::Pattern as OriginPattern;
@@ -11,6 +12,7 @@ pub use tls::{
     Allow, Certificates, ClientAuth, Files, Tls, Version, cipher_name, parse_cipher, parse_group,
     parse_version,
 };
+pub use upstream::{Balance, parse_balance};
 pub use value::{format_duration, parse_duration, parse_keepalive, parse_network, parse_size};
 
 use std::path::PathBuf;
