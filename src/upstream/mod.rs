@@ -1,5 +1,12 @@
 //! Where requests go: a pool of members, in which order they are tried, and connecting to the first
 //! that accepts.
+//!
+//! `member.rs` is one of them with its counts, `health.rs` says whether it is up, `balance.rs` which of
+//! them is tried first.
+
+pub mod balance;
+pub mod health;
+pub mod member;
 
 mod route;
 
