@@ -331,6 +331,33 @@ fn no_storm_of_tunnels_meets_a_member_that_came_back() {
 }
 
 #[test]
+fn orders_stay_whole_while_members_come_and_go() {
+    for balance in Balance::ALL {
+        let case = Case::weighted(balance, [1, 2, 3, 1, 2, 3]);
+        std::thread::scope(|scope| {
+            let walkers = [(); 2].map(|()| {
+                scope.spawn(|| {
+                    for n in 0..300 {
+                        let order = case.order(Some(client(n)));
+                        assert_eq!(HashSet::<usize>::from_iter(order.iter().copied()).len(), 6);
+                        assert_eq!(order.len(), 6);
+                    }
+                })
+            });
+            while !walkers.iter().all(|walker| walker.is_finished()) {
+                for member in &case.members {
+                    let _lease = member.lease();
+                    member.report(Outcome::Failure, case.now);
+                    member.report(Outcome::Success, case.now);
+                }
+            }
+        });
+        let out: Vec<_> = case.members.iter().filter(|one| !one.is_up(case.now)).collect();
+        assert!(out.is_empty(), "{out:?}");
+    }
+}
+
+#[test]
 fn an_empty_list_has_no_order() {
     for balance in Balance::ALL {
         assert!(Case::new(balance, []).order(Some(client(1))).is_empty());
