@@ -94,6 +94,8 @@ pub enum Reason {
     MaxLifetime,
     /// The server stops.
     Drain,
+    /// The upstream is down, and its tunnels were to be closed.
+    UpstreamDown,
 }
 
 impl Reason {
@@ -108,6 +110,7 @@ impl Reason {
             Self::HalfCloseTimeout => "half_close_timeout",
             Self::MaxLifetime => "max_lifetime",
             Self::Drain => "drain",
+            Self::UpstreamDown => "upstream_down",
         }
     }
 }
@@ -121,13 +124,13 @@ pub struct End {
     pub reason: Reason,
 }
 
-/// Moves bytes until both sides have ended, a limit is reached, or `cut` resolves. `meter` counts them.
+/// Moves bytes until both sides have ended, a limit is reached, or `cut` says why it is over. `meter` counts them.
 pub async fn run<C, U>(
     client: &mut C,
     upstream: &mut U,
     limits: &Limits,
     meter: &Meter,
-    cut: impl Future<Output = ()>,
+    cut: impl Future<Output = Reason>,
 ) -> End
 where
     C: AsyncRead + AsyncWrite + ReadReady + Unpin,
@@ -151,7 +154,7 @@ where
             tokio::select! {
                 biased;
                 result = copy => break flow.end(result.err()),
-                () = &mut cut => break by_us(Reason::Drain),
+                reason = &mut cut => break by_us(reason),
                 outcome = timers.watch(sleep.as_mut(), Copying::Yes) => {
                     if let Some(reason) = outcome { break by_us(reason) }
                 }
@@ -160,7 +163,7 @@ where
         tokio::select! {
             biased;
             () = readable(client, upstream) => {}
-            () = &mut cut => break by_us(Reason::Drain),
+            reason = &mut cut => break by_us(reason),
             outcome = timers.watch(sleep.as_mut(), Copying::No) => {
                 if let Some(reason) = outcome { break by_us(reason) }
             }

@@ -5,6 +5,7 @@
 mod limits;
 mod serve;
 mod tls;
+mod upstream;
 mod value;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};

@@ -12,6 +12,7 @@ use wssgate::config::{Config, Forwarding, OriginPattern, Origins, parse_network}
 
 use super::limits::{LimitArgs, TimeoutArgs};
 use super::tls::{CertificateArgs, ClientAuthArgs, TlsArgs};
+use super::upstream::UpstreamArgs;
 use super::value::{Span, parse_positive};
 
 /// What to serve.
@@ -78,6 +79,8 @@ pub(crate) struct ServeArgs {
     tls: TlsArgs,
     #[command(flatten)]
     client_auth: ClientAuthArgs,
+    #[command(flatten)]
+    upstreams: UpstreamArgs,
     #[command(flatten)]
     origins: OriginArgs,
     #[command(flatten)]
@@ -150,6 +153,7 @@ impl ServeArgs {
             listen: self.listen,
             upstreams: self.upstream,
             routes: self.route,
+            balancing: self.upstreams.into_upstreams(),
             origins: Origins {
                 allowed: self.origins.allow_origin,
                 required: self.origins.require_origin,

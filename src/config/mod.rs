@@ -12,7 +12,7 @@ pub use tls::{
     Allow, Certificates, ClientAuth, Files, Tls, Version, cipher_name, parse_cipher, parse_group,
     parse_version,
 };
-pub use upstream::{Balance, parse_balance};
+pub use upstream::{Balance, Check, CheckKind, OnDown, Upstreams, parse_balance, parse_check};
 pub use value::{format_duration, parse_duration, parse_keepalive, parse_network, parse_size};
 
 use std::path::PathBuf;
@@ -35,6 +35,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// Which requests go elsewhere.
     pub routes: Vec<route::Route>,
+    /// How upstreams with several members are used.
+    pub balancing: Upstreams,
     /// Which pages may open WebSockets.
     pub origins: Origins,
     /// How to speak TLS to clients.
@@ -60,6 +62,7 @@ impl Config {
             acme_webroot: None,
             upstreams,
             routes: Vec::new(),
+            balancing: Upstreams::default(),
             origins: Origins::default(),
             tls: Tls::new(certificates),
             timeouts: Timeouts::default(),

@@ -78,6 +78,11 @@ impl Failure {
         Self { stage, side: Party::Wssgate, reason: "drain".into(), answer: None }
     }
 
+    /// Whether it is the upstream that did not do what it is there for.
+    pub(super) fn is_upstreams(&self) -> bool {
+        self.side == Party::Upstream && matches!(self.stage, Stage::Gate | Stage::Response)
+    }
+
     /// The same, when the answer's head is on its way already and no other can follow.
     pub(super) fn unanswered(mut self) -> Self {
         self.answer = None;
@@ -87,11 +92,18 @@ impl Failure {
 
 impl From<upstream::Error> for Failure {
     fn from(error: upstream::Error) -> Self {
-        let refusal = match error.source.kind() {
+        let (tried, source) = match error {
+            upstream::Error::Failed { tried, source } => (tried, source),
+            upstream::Error::Full => {
+                let refusal = Refusal::new(503, "every upstream has as many connections as it may");
+                return Self::upstream(Stage::Connect, refusal, None);
+            }
+        };
+        let refusal = match source.kind() {
             io::ErrorKind::TimedOut => Refusal::new(504, "upstream did not accept in time"),
             _ => Refusal::new(502, "upstream refused the connection"),
         };
-        let reason = format!("{} ({}: {})", refusal.reason, error.tried, error.source).into();
+        let reason = format!("{} ({tried}: {source})", refusal.reason).into();
         Self { stage: Stage::Connect, side: Party::Upstream, reason, answer: Some(refusal) }
     }
 }

@@ -35,7 +35,7 @@ use crate::upstream::Routes;
 use failure::{Failure, Stage};
 pub use idle::Idle;
 use record::Record;
-use request::Served;
+use request::{Served, Streams};
 use set_up::Ready;
 
 /// How long the reader of a last answer may take to end his side.
@@ -194,12 +194,13 @@ async fn serve<C: Client>(
 }
 
 async fn tunnel<C: Client>(
-    (mut client, mut upstream): (Prefixed<C>, Prefixed<Stream>),
+    streams: Streams<C>,
     shared: &Shared,
     record: &Record,
     meter: &Meter,
     watch: Watch,
 ) {
+    let Streams { mut client, mut upstream, hold } = streams;
     let _open = shared.metrics.tunnels_open.hold();
     record.tunnel_opened(&shared.metrics);
     let jitter = 1.0 - LIFETIME_JITTER * fastrand::f64();
@@ -209,7 +210,19 @@ async fn tunnel<C: Client>(
         lifetime: shared.timeouts.max_lifetime.map(|lifetime| lifetime.mul_f64(jitter)),
     };
     // The clone is dropped when it resolves; `watch` says that we are here until the goodbye is said.
-    let cut = watch.clone().cut(fastrand::f64());
+    let (drained, fallen) = (watch.clone().cut(fastrand::f64()), hold.fallen.clone());
+    let fallen = async {
+        match fallen {
+            Some(fallen) => fallen.cut(fastrand::f64()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let cut = async {
+        tokio::select! {
+            () = drained => Reason::Drain,
+            () = fallen => Reason::UpstreamDown,
+        }
+    };
     let end = tunnel::run(&mut client, &mut upstream, &limits, meter, cut).await;
     if end.reason == Reason::Drain {
         shared.metrics.cut.increment();

@@ -1,5 +1,7 @@
 //! One request: judged, given an upstream, rewritten, sent, and answered by a tunnel or a relay.
 
+use tokio::time::Instant;
+
 use super::exchange::{self, Outcome};
 use super::failure::{Failure, Stage};
 use super::record::Record;
@@ -12,12 +14,20 @@ use crate::http::{Refusal, answer};
 use crate::meter::Meter;
 use crate::net::{Prefixed, Stream};
 use crate::tls::Session;
-use crate::upstream::{NoRoute, Pool};
+use crate::upstream::{Connected, Hold, NoRoute, Pool};
+
+/// Both sides of a tunnel.
+pub(super) struct Streams<C> {
+    pub(super) client: Prefixed<C>,
+    pub(super) upstream: Prefixed<Stream>,
+    /// The tunnel's place at its upstream.
+    pub(super) hold: Hold,
+}
 
 /// How a request was served.
 pub(super) enum Served<C> {
     /// The gate is open: both streams, with what was kept back in front.
-    Tunnel(Box<(Prefixed<C>, Prefixed<Stream>)>),
+    Tunnel(Box<Streams<C>>),
     /// The upstream's answer was relayed whole. When the connection goes on, the client and what it has
     /// sent since.
     Answered(Option<Box<(C, Vec<u8>)>>),
@@ -50,7 +60,9 @@ pub(super) async fn serve<C: Client>(
         Ok((Outcome::Switched(first), upstream)) => {
             let kept_back = behind.to_vec();
             let client = Prefixed::new(kept_back, ready.client);
-            Ok(Served::Tunnel(Box::new((client, Prefixed::new(first, upstream)))))
+            let Connected { stream, hold, .. } = upstream;
+            let upstream = Prefixed::new(first, stream);
+            Ok(Served::Tunnel(Box::new(Streams { client, upstream, hold })))
         }
         Ok((Outcome::Answered(Some(ahead)), _)) => {
             Ok(Served::Answered(Some(Box::new((ready.client, ahead)))))
@@ -127,10 +139,12 @@ async fn exchange<C: Client>(
     (shared, pool): (&Shared, &Pool),
     record: &mut Record,
     meter: &Meter,
-) -> Result<(Outcome, Stream), Failure> {
-    let (mut upstream, target) = pool.connect().await?;
-    record.connected(target);
+) -> Result<(Outcome, Connected), Failure> {
     let ip = record.client.map(|client| client.ip());
+    let timeouts = &shared.timeouts;
+    let limit = if request.is_websocket() { timeouts.upgrade } else { timeouts.response };
+    let mut upstream = pool.connect(ip, Instant::now() + limit).await?;
+    record.connected(upstream.target.clone());
     let trusted = |ip| shared.forwarding.trusted_proxies.iter().any(|net| net.contains(&ip));
     let facts = Facts {
         ip,
@@ -145,6 +159,11 @@ async fn exchange<C: Client>(
     let mut head = Vec::with_capacity(1024);
     request.rewrite(&facts, &mut head);
     let exchange = exchange::Exchange { request, behind, head, persistent, shared, meter };
-    let outcome = exchange.run(client, &mut upstream, record).await?;
-    Ok((outcome, upstream))
+    let outcome = exchange.run(client, &mut upstream.stream, record).await;
+    match &outcome {
+        Ok(_) => pool.succeeded(&upstream.hold),
+        Err(failure) if failure.is_upstreams() => pool.misbehaved(&upstream.hold),
+        Err(_) => {}
+    }
+    Ok((outcome?, upstream))
 }

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::addr::Listen;
 use crate::config::route::{self, Route};
-use crate::config::{Config, HANDSHAKES_PER_CORE, Limits, Timeouts};
+use crate::config::{Check, Config, HANDSHAKES_PER_CORE, Limits, Timeouts};
 use crate::connection::{Idle, Shared, Speaks};
 use crate::drain;
 use crate::metrics::Metrics;
@@ -63,6 +64,7 @@ pub struct Server {
     listeners: Vec<(Listener, Speaks)>,
     accepting: Accepting,
     timeouts: Timeouts,
+    check: Option<Check>,
 }
 
 impl Server {
@@ -113,7 +115,7 @@ impl Server {
             permits: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
             per_ip: PerIp::new(limits.max_connections_per_ip),
         };
-        Ok(Self { listeners, accepting, timeouts: config.timeouts })
+        Ok(Self { listeners, accepting, timeouts: config.timeouts, check: config.balancing.check })
     }
 
     /// The addresses that are listened on, ports chosen by the kernel included, those of plain HTTP last.
@@ -134,6 +136,12 @@ impl Server {
         let (drain, watch) = drain::channel();
         let shared = self.shared();
         let watching = tokio::spawn(tls::watch(Arc::clone(&shared.tls), watch.clone()));
+        let mut checking = JoinSet::new();
+        if let Some(check) = self.check {
+            for pool in shared.routes.pools() {
+                checking.spawn(Arc::clone(pool).check(check.clone(), watch.clone()));
+            }
+        }
         let accepting = tokio::spawn(self.accepting.run(self.listeners, watch));
 
         let mut order = loop {
@@ -154,6 +162,7 @@ impl Server {
         drain.start(self.timeouts.drain);
         accepting.await.context("run the accept loop")?;
         watching.await.context("watch the certificates")?;
+        checking.join_all().await;
         if order == Order::Drain {
             tokio::select! {
                 () = drain.left() => {}
@@ -209,7 +218,9 @@ async fn end(orders: &mut mpsc::Receiver<Order>) {
 
 /// A pool for each route, and one for what no route is for.
 fn routes(config: &Config, keepalive: Keepalive) -> Routes {
-    let pool = |upstreams| Arc::new(Pool::new(upstreams, config.timeouts.connect, keepalive));
+    let pool = |upstreams| {
+        Arc::new(Pool::new(upstreams, &config.balancing, config.timeouts.connect, keepalive))
+    };
     let mut routes = config.routes.clone();
     if !config.upstreams.is_empty() {
         routes.push(Route { pattern: route::Pattern::all(), upstreams: config.upstreams.clone() });

@@ -30,8 +30,9 @@ fn start(limits: Limits) -> Running {
     let task = tokio::spawn(async move {
         let cut = async {
             if cutting.await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
+            Reason::Drain
         };
         run(&mut client_wire, &mut upstream_wire, &limits, &counts, cut).await
     });

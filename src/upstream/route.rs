@@ -77,13 +77,16 @@ fn has_prefix(path: &str, prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Upstreams;
     use crate::config::route::parse_route;
     use crate::net::Keepalive;
 
     fn routes(texts: &[&str]) -> Routes {
         let route = |text: &&str| {
             let route = parse_route(text).unwrap();
-            let pool = Pool::new(route.upstreams, std::time::Duration::ZERO, Keepalive::default());
+            let timeout = std::time::Duration::ZERO;
+            let config = Upstreams::default();
+            let pool = Pool::new(route.upstreams, &config, timeout, Keepalive::default());
             (route.pattern, Arc::new(pool))
         };
         Routes::new(texts.iter().map(route).collect())

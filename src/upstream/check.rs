@@ -1,0 +1,109 @@
+//! Active checks: looking at members without a request, as one would come.
+//!
+//! The WebSocket check makes a real upgrade and wants the right 101: a member that accepts connections
+//! and refuses upgrades is no good.
+
+use std::io;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::health::Streak;
+use super::pool::Pool;
+use crate::config::{Check, CheckKind};
+use crate::drain::Watch;
+use crate::http::{head, response};
+use crate::net::Stream;
+
+/// Bytes of a response head that a check reads.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// A close frame without a body, masked with zeros (RFC 6455, 5.5.1): a good-bye.
+const CLOSE: [u8; 6] = [0x88, 0x80, 0, 0, 0, 0];
+
+/// Looks at every member of a pool until a drain begins.
+pub(super) async fn run(pool: Arc<Pool>, check: Check, mut drain: Watch) {
+    let all = join_all((0..pool.members().len()).map(|index| follow(&pool, index, &check)));
+    tokio::select! {
+        biased;
+        () = drain.stopping() => {}
+        _ = all => {}
+    }
+}
+
+async fn follow(pool: &Pool, index: usize, check: &Check) {
+    let member = &pool.members()[index];
+    let mut streak = Streak::new(check.rise, check.fall, true);
+    loop {
+        let looked = timeout(check.timeout, look(pool, index, &check.kind)).await;
+        let result =
+            looked.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        if let Err(error) = &result {
+            tracing::debug!(upstream = %member.address(), reason = format!("{error:#}"), "check failed");
+        }
+        let up = streak.record(result.is_ok());
+        pool.changed(index, member.set_checked(up, Instant::now()));
+        // Not all members in the same moment, nor all replicas of ours.
+        sleep(check.interval.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
+    }
+}
+
+async fn look(pool: &Pool, index: usize, kind: &CheckKind) -> anyhow::Result<()> {
+    let member = &pool.members()[index];
+    let connected = pool.connect_member(member).await;
+    let (mut stream, _) = connected.map_err(|(_, error)| error).context("connect")?;
+    match kind {
+        CheckKind::Tcp => Ok(()),
+        CheckKind::Http(path) => {
+            let head = ask(&mut stream, &http_request(path, member.address())).await?;
+            let status = response::parse(&head)?.status;
+            ensure!((200..400).contains(&status), "answered {status}");
+            Ok(())
+        }
+        CheckKind::Ws(path) => {
+            let key: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
+            let key = STANDARD.encode(key);
+            let head = ask(&mut stream, &ws_request(path, member.address(), &key)).await?;
+            let response = response::parse(&head)?;
+            ensure!(response.status == 101, "answered {} to an upgrade", response.status);
+            response.accepts(&key)?;
+            let _ = stream.write_all(&CLOSE).await;
+            Ok(())
+        }
+    }
+}
+
+fn http_request(path: &str, host: &impl std::fmt::Display) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: wssgate\r\nConnection: close\r\n\r\n"
+    )
+}
+
+fn ws_request(path: &str, host: &impl std::fmt::Display, key: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: wssgate\r\nSec-WebSocket-Key: {key}\r\n\
+         Sec-WebSocket-Version: 13\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+}
+
+/// Sends a request and reads the head of its answer, interim ones passed over.
+async fn ask(stream: &mut Stream, request: &str) -> anyhow::Result<Vec<u8>> {
+    stream.write_all(request.as_bytes()).await.context("send a request")?;
+    let mut buf = Vec::new();
+    loop {
+        let length = head::read(stream, &mut buf, MAX_HEAD_BYTES)
+            .await
+            .map_err(|error| anyhow::anyhow!("read an answer: {error:?}"))?;
+        let is_interim = response::parse(&buf[..length])?.is_interim();
+        if !is_interim {
+            buf.truncate(length);
+            return Ok(buf);
+        }
+        buf.drain(..length);
+    }
+}

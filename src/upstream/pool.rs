@@ -1,0 +1,258 @@
+//! A pool of members: connecting to the best that accepts, waiting for a place when all are full.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::balance::Balancer;
+use super::check;
+use super::health::{self, Change, Outcome};
+use super::member::{self, Lease, Member};
+use crate::addr::Upstream;
+use crate::config::{Check, OnDown, Upstreams};
+use crate::drain::{self, Drain, Watch};
+use crate::net::{self, Keepalive, Stream, Target};
+
+/// The window in whose last part the tunnels of a member that fell are closed.
+const DOWN_WINDOW: Duration = Duration::from_secs(10);
+
+/// The members that share the load.
+#[derive(Debug)]
+pub struct Pool {
+    members: Vec<Arc<Member>>,
+    /// Of each member: how its tunnels learn that it fell.
+    falls: Vec<Fall>,
+    balancer: Balancer,
+    on_down: OnDown,
+    connect_timeout: Duration,
+    keepalive: Keepalive,
+    /// Places of those who wait for a place.
+    queue: Semaphore,
+    freed: Arc<Notify>,
+}
+
+/// A member that was connected to.
+#[derive(Debug)]
+pub struct Connected {
+    /// The connection.
+    pub stream: Stream,
+    /// Its address.
+    pub target: Target,
+    /// What it holds of the pool.
+    pub hold: Hold,
+}
+
+/// A place at a member, until dropped.
+#[derive(Debug)]
+pub struct Hold {
+    index: usize,
+    lease: Option<Lease>,
+    freed: Arc<Notify>,
+    /// Resolves when the member's tunnels are to close, if they are.
+    pub fallen: Option<Watch>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // The place first, then the word that there is one.
+        self.lease = None;
+        self.freed.notify_one();
+    }
+}
+
+/// Why no member could be connected to.
+#[derive(Debug)]
+pub enum Error {
+    /// The last one's trouble.
+    Failed {
+        /// The member, or the address of it, that was tried last.
+        tried: String,
+        /// What it answered. [`io::ErrorKind::TimedOut`] when it did not.
+        source: io::Error,
+    },
+    /// All have as many connections as they may, and enough wait already, or waited too long.
+    Full,
+}
+
+#[derive(Debug)]
+struct Fall(Mutex<(Drain, Watch)>);
+
+impl Fall {
+    fn new() -> Self {
+        Self(Mutex::new(drain::channel()))
+    }
+
+    fn watch(&self) -> Watch {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// Tells those who watch, and begins anew for those who will.
+    fn tell(&self) {
+        let (drain, _) = std::mem::replace(
+            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
+            drain::channel(),
+        );
+        drain.start(DOWN_WINDOW);
+        // Its watchers take a lost drain for a word to end at once: it has to stay as long as they do.
+        tokio::spawn(async move { drain.left().await });
+    }
+}
+
+impl Pool {
+    /// A pool of these members, each address of which gets `connect_timeout`.
+    pub fn new(
+        members: Vec<Upstream>,
+        config: &Upstreams,
+        connect_timeout: Duration,
+        keepalive: Keepalive,
+    ) -> Self {
+        let health = health::Settings {
+            max_fails: config.max_fails,
+            fail_timeout: config.fail_timeout,
+            slow_start: config.slow_start,
+        };
+        let max_connections = config.max_connections;
+        let settings = member::Settings { max_connections, health, ..member::Settings::default() };
+        let members: Vec<Arc<Member>> =
+            members.into_iter().map(|address| Arc::new(Member::new(address, settings))).collect();
+        Self {
+            falls: members.iter().map(|_| Fall::new()).collect(),
+            members,
+            balancer: Balancer::new(config.balance),
+            on_down: config.on_down,
+            connect_timeout,
+            keepalive,
+            queue: Semaphore::new(config.max_queued),
+            freed: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Looks at every member in the way of `check`, until a drain begins.
+    pub async fn check(self: Arc<Self>, check: Check, drain: Watch) {
+        check::run(self, check, drain).await;
+    }
+
+    /// Every member, by its index.
+    pub fn members(&self) -> &[Arc<Member>] {
+        &self.members
+    }
+
+    /// Connects to the member that is best for this client, or else to the next one that accepts. When all
+    /// have as many connections as they may, waits for one to end, until `deadline`. Cancel safe.
+    pub async fn connect(
+        &self,
+        client: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Result<Connected, Error> {
+        let mut queued = None;
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            // What is freed from now on is not missed.
+            freed.as_mut().enable();
+            let walk = self.walk(client);
+            let walked = timeout_at(deadline, walk).await.unwrap_or_else(|_| {
+                let tried = self.members.first().map(|member| member.address().to_string());
+                let tried = tried.unwrap_or_default();
+                Err(Error::Failed { tried, source: io::ErrorKind::TimedOut.into() })
+            });
+            if !matches!(walked, Err(Error::Full)) {
+                return walked;
+            }
+            if queued.is_none() {
+                queued = Some(self.queue.try_acquire().map_err(|_| Error::Full)?);
+            }
+            timeout_at(deadline, freed).await.map_err(|_| Error::Full)?;
+        }
+    }
+
+    /// Tries every member once.
+    async fn walk(&self, client: Option<IpAddr>) -> Result<Connected, Error> {
+        let source = io::Error::new(io::ErrorKind::NotFound, "there is none");
+        let mut last = Error::Failed { tried: "no upstream".into(), source };
+        let mut is_full = false;
+        for member in self.balancer.order(&self.members, client, Instant::now()) {
+            let Some(lease) = member.lease() else {
+                is_full = true;
+                continue;
+            };
+            let Some(index) = self.members.iter().position(|other| Arc::ptr_eq(other, member))
+            else {
+                continue;
+            };
+            match self.connect_member(member).await {
+                Ok((stream, target)) => {
+                    let fallen = (self.on_down == OnDown::Close).then(|| self.falls[index].watch());
+                    let freed = Arc::clone(&self.freed);
+                    let hold = Hold { index, lease: Some(lease), freed, fallen };
+                    return Ok(Connected { stream, target, hold });
+                }
+                Err((tried, source)) => {
+                    tracing::debug!(upstream = tried, error = %source, "upstream not reached");
+                    self.failed(index);
+                    last = Error::Failed { tried, source };
+                }
+            }
+        }
+        if is_full { Err(Error::Full) } else { Err(last) }
+    }
+
+    /// Says that a member has done what it is there for.
+    pub fn succeeded(&self, hold: &Hold) {
+        self.report(hold.index, Outcome::Success);
+    }
+
+    /// Says that a member accepted a connection and then failed.
+    pub fn misbehaved(&self, hold: &Hold) {
+        self.failed(hold.index);
+    }
+
+    fn failed(&self, index: usize) {
+        self.report(index, Outcome::Failure);
+    }
+
+    fn report(&self, index: usize, outcome: Outcome) {
+        self.changed(index, self.members[index].report(outcome, Instant::now()));
+    }
+
+    /// Says in the log, and to its tunnels, what has become of a member.
+    pub(super) fn changed(&self, index: usize, change: Option<Change>) {
+        let upstream = self.members[index].address();
+        match change {
+            None => {}
+            Some(Change::Returned) => tracing::info!(%upstream, "upstream is up again"),
+            Some(Change::Fell) => {
+                tracing::warn!(%upstream, tunnels = self.members[index].live(), "upstream is down");
+                self.falls[index].tell();
+            }
+        }
+    }
+
+    /// Connects to any address of a member.
+    pub(super) async fn connect_member(
+        &self,
+        member: &Member,
+    ) -> Result<(Stream, Target), (String, io::Error)> {
+        let mut tried = member.address().to_string();
+        let targets = match timeout(self.connect_timeout, super::resolve(member.address())).await {
+            Ok(Ok(targets)) => targets,
+            Ok(Err(source)) => return Err((tried, source)),
+            Err(_) => return Err((tried, io::ErrorKind::TimedOut.into())),
+        };
+        let mut source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for target in targets {
+            let connecting = net::connect(&target, self.keepalive);
+            source = match timeout(self.connect_timeout, connecting).await {
+                Ok(Ok(stream)) => return Ok((stream, target)),
+                Ok(Err(error)) => error,
+                Err(_) => io::ErrorKind::TimedOut.into(),
+            };
+            tried = target.to_string();
+        }
+        Err((tried, source))
+    }
+}
