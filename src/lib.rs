@@ -22,6 +22,7 @@ pub mod drain;
 pub mod http;
 pub mod meter;
 pub mod metrics;
+pub mod proxy_protocol;
 
 // layer: motion
 pub mod relay;
