@@ -172,6 +172,7 @@ impl World {
             listener: Arc::from("fuzz"),
             port: None,
             speaks: Speaks::Tls,
+        proxied: false,
         };
         let (_drain, watch) = drain::channel();
         let exchange = async {

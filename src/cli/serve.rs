@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use clap::Args;
 use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use wssgate::addr::{Listen, Upstream};
 use wssgate::config::route::{Route, parse_route};
-use wssgate::config::{Config, Forwarding, OriginPattern, Origins, parse_network};
+use wssgate::config::{
+    Config, Forwarding, OriginPattern, Origins, ProxyProtocol, ProxyVersion, parse_network,
+};
 
 use super::limits::{LimitArgs, TimeoutArgs};
 use super::tls::{CertificateArgs, ClientAuthArgs, TlsArgs};
@@ -84,6 +86,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     origins: OriginArgs,
     #[command(flatten)]
+    proxy_protocol: ProxyArgs,
+    #[command(flatten)]
     forwarding: ForwardingArgs,
     #[command(flatten)]
     timeouts: TimeoutArgs,
@@ -111,6 +115,29 @@ struct OriginArgs {
     #[arg(long, env = "WSSGATE_REQUIRE_ORIGIN", hide_env_values = true,
           value_parser = FalseyValueParser::new(), requires = "allow_origin")]
     require_origin: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "PROXY protocol")]
+struct ProxyArgs {
+    /// Take the client's address from the header, v1 or v2, with which every --trusted-proxy begins
+    #[arg(long, env = "WSSGATE_ACCEPT_PROXY", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    accept_proxy: bool,
+    /// Begin every connection to an upstream with such a header; v2 tells of TLS, too
+    #[arg(
+        long,
+        env = "WSSGATE_SEND_PROXY",
+        hide_env_values = true,
+        value_name = "VERSION",
+        value_enum
+    )]
+    send_proxy: Option<SendProxy>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SendProxy {
+    V1,
+    V2,
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +169,11 @@ impl ServeArgs {
             !self.upstream.is_empty() || !self.route.is_empty(),
             "no upstream: say where the application listens, as in --upstream 127.0.0.1:9000"
         );
+        ensure!(
+            !self.proxy_protocol.accept_proxy || !self.forwarding.trusted_proxy.is_empty(),
+            "--accept-proxy without --trusted-proxy: say which proxies are believed, as in \
+             --trusted-proxy 10.0.0.0/8"
+        );
         let certificates = self.certificates.into_certificates()?;
         let client_auth = self.client_auth.into_client_auth();
         // Not by clap: a variable that says no would have to be refused too.
@@ -153,6 +185,13 @@ impl ServeArgs {
             listen: self.listen,
             upstreams: self.upstream,
             routes: self.route,
+            proxy_protocol: ProxyProtocol {
+                accept: self.proxy_protocol.accept_proxy,
+                send: self.proxy_protocol.send_proxy.map(|version| match version {
+                    SendProxy::V1 => ProxyVersion::V1,
+                    SendProxy::V2 => ProxyVersion::V2,
+                }),
+            },
             balancing: self.upstreams.into_upstreams(),
             origins: Origins {
                 allowed: self.origins.allow_origin,

@@ -8,9 +8,10 @@ mod upstream;
 mod value;
 
 pub use crate::http::origin::Pattern as OriginPattern;
+pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use tls::{
-    Allow, Certificates, ClientAuth, Files, Tls, Version, cipher_name, parse_cipher, parse_group,
-    parse_version,
+    Allow, Certificates, ClientAuth, Files, Tls, Version, cipher_name, openssl_name, parse_cipher,
+    parse_group, parse_version,
 };
 pub use upstream::{Balance, Check, CheckKind, OnDown, Upstreams, parse_balance, parse_check};
 pub use value::{format_duration, parse_duration, parse_keepalive, parse_network, parse_size};
@@ -35,6 +36,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// Which requests go elsewhere.
     pub routes: Vec<route::Route>,
+    /// The PROXY protocol, on both sides.
+    pub proxy_protocol: ProxyProtocol,
     /// How upstreams with several members are used.
     pub balancing: Upstreams,
     /// Which pages may open WebSockets.
@@ -62,6 +65,7 @@ impl Config {
             acme_webroot: None,
             upstreams,
             routes: Vec::new(),
+            proxy_protocol: ProxyProtocol::default(),
             balancing: Upstreams::default(),
             origins: Origins::default(),
             tls: Tls::new(certificates),
@@ -72,6 +76,15 @@ impl Config {
             log_query: false,
         }
     }
+}
+
+/// The PROXY protocol (HAProxy's `proxy-protocol.txt`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// Whether trusted proxies begin with a header that says who their client is.
+    pub accept: bool,
+    /// Whether upstreams get one, and of which version.
+    pub send: Option<ProxyVersion>,
 }
 
 /// Which pages may open WebSockets.

@@ -126,9 +126,9 @@ pub fn cipher_name(suite: CipherSuite) -> String {
     suite.as_str().unwrap_or("unknown").replacen("TLS13_", "TLS_", 1)
 }
 
-/// `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is `ECDHE-RSA-AES128-GCM-SHA256` there; those of TLS 1.3 keep
-/// their names.
-fn openssl_name(iana: &str) -> String {
+/// A suite's name in OpenSSL: `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is `ECDHE-RSA-AES128-GCM-SHA256`
+/// there; those of TLS 1.3 keep their names.
+pub fn openssl_name(iana: &str) -> String {
     let Some((exchange, cipher)) =
         iana.strip_prefix("TLS_").and_then(|rest| rest.split_once("_WITH_"))
     else {

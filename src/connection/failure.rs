@@ -24,6 +24,8 @@ pub(super) struct Failure {
 pub(super) enum Stage {
     /// Nothing was asked for.
     FirstByte,
+    /// The header that a trusted proxy begins with.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// The request head.
@@ -42,6 +44,7 @@ impl Stage {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::FirstByte => "first_byte",
+            Self::Proxy => "proxy",
             Self::Tls => "tls",
             Self::Head => "head",
             Self::Connect => "connect",

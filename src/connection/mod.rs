@@ -9,12 +9,14 @@
 mod exchange;
 mod failure;
 mod idle;
+mod per_ip;
+mod proxied;
 mod record;
 mod redirect;
 mod request;
 mod set_up;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +26,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 
-use crate::config::{Forwarding, Origins, Timeouts};
+use crate::config::{Forwarding, Origins, ProxyProtocol, Timeouts};
 use crate::drain::Watch;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
@@ -34,6 +36,7 @@ use crate::tunnel::{self, Limits, ReadReady, Reason};
 use crate::upstream::Routes;
 use failure::{Failure, Stage};
 pub use idle::Idle;
+pub use per_ip::{PerIp, Place};
 use record::Record;
 use request::{Served, Streams};
 use set_up::Ready;
@@ -78,6 +81,10 @@ pub struct Shared {
     pub tls_port: Option<u16>,
     /// Requests that one connection may bring; none: any number.
     pub max_requests: Option<usize>,
+    /// Connections from one address.
+    pub per_ip: PerIp,
+    /// The PROXY protocol, on both sides.
+    pub proxy_protocol: ProxyProtocol,
     /// Connections between two requests.
     pub idle: Idle,
     /// Places for handshakes.
@@ -101,6 +108,8 @@ pub struct Accepted<S> {
     pub port: Option<u16>,
     /// What the listener speaks.
     pub speaks: Speaks,
+    /// Whether it begins with a header of the PROXY protocol.
+    pub proxied: bool,
 }
 
 /// What a listener speaks.
@@ -112,12 +121,44 @@ pub enum Speaks {
     Plain,
 }
 
-/// Serves one connection until it is closed.
-pub async fn run(accepted: Accepted<Stream>, shared: Arc<Shared>, mut watch: Watch) {
-    if accepted.speaks == Speaks::Plain {
-        return Box::pin(redirect::run(accepted, &shared, &mut watch)).await;
+impl Shared {
+    /// Whether a connection from this address begins with a header of the PROXY protocol.
+    pub fn expects_proxy_header(&self, peer: Option<SocketAddr>) -> bool {
+        self.proxy_protocol.accept && peer.is_some_and(|peer| self.trusts(peer.ip()))
     }
+
+    /// Whether what comes from there may speak for others.
+    fn trusts(&self, ip: IpAddr) -> bool {
+        self.forwarding.trusted_proxies.iter().any(|network| network.contains(&ip))
+    }
+}
+
+/// Serves one connection until it is closed.
+pub async fn run(mut accepted: Accepted<Stream>, shared: Arc<Shared>, mut watch: Watch) {
     let mut record = Record::new(&accepted);
+    // The place of a client that a proxy speaks for.
+    let _place = if accepted.proxied {
+        let entering = proxied::enter(&mut accepted.stream, &shared, &mut record);
+        let entered = tokio::select! {
+            biased;
+            entered = entering => entered,
+            () = watch.stopping() => Err(Failure::drain(Stage::Proxy)),
+        };
+        match entered {
+            Ok(place) => Some(place),
+            Err(failure) => {
+                return record.failed(&failure, &shared.metrics, &Meter::default());
+            }
+        }
+    } else {
+        if shared.proxy_protocol.send.is_some() {
+            record.local = accepted.stream.local_addr();
+        }
+        None
+    };
+    if accepted.speaks == Speaks::Plain {
+        return Box::pin(redirect::run(accepted.stream, record, &shared, &mut watch)).await;
+    }
     // Boxed, so that a resting tunnel does not keep room for what came before it.
     let ready = {
         let set_up = Box::pin(set_up::run(accepted.stream, &shared, &mut record));

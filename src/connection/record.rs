@@ -26,6 +26,10 @@ pub(super) struct Record {
     listener: Arc<str>,
     pub(super) client: Option<SocketAddr>,
     pub(super) port: Option<u16>,
+    /// The address that the client has connected to, where that matters.
+    pub(super) local: Option<SocketAddr>,
+    /// Whether nobody knows who the client is: nothing that it says of itself is believed.
+    pub(super) is_stranger: bool,
     pub(super) session: Option<Session>,
     method: Option<Box<str>>,
     host: Option<Box<str>>,
@@ -66,6 +70,8 @@ impl Record {
             listener: Arc::clone(&accepted.listener),
             client: accepted.client,
             port: accepted.port,
+            local: None,
+            is_stranger: false,
             session: None,
             method: None,
             host: None,
@@ -181,6 +187,8 @@ impl Record {
             };
         }
         match failure.side {
+            // A proxy that is trusted and does not speak as it should is for the operator to mend.
+            Party::Client if failure.stage == Stage::Proxy => failed!(warn),
             Party::Client => failed!(debug),
             Party::Upstream => failed!(warn),
             Party::Wssgate => failed!(info),

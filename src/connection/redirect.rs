@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::failure::{Failure, Stage};
 use super::record::Record;
 use super::set_up::read_head;
-use super::{Accepted, Shared, send_last};
+use super::{Shared, send_last};
 use crate::drain::Watch;
 use crate::http::request::{self, Request};
 use crate::http::{Refusal, answer};
@@ -27,13 +27,17 @@ const MAX_ANSWER_BYTES: u64 = 4096;
 const TLS_PORT: u16 = 443;
 
 /// Serves a connection to a listener that speaks plain HTTP.
-pub(super) async fn run(mut accepted: Accepted<Stream>, shared: &Shared, watch: &mut Watch) {
-    let mut record = Record::new(&accepted);
+pub(super) async fn run(
+    mut stream: Stream,
+    mut record: Record,
+    shared: &Shared,
+    watch: &mut Watch,
+) {
     let deadline = record.began_at() + shared.timeouts.setup;
     let serving = async {
         let mut buf = Vec::new();
         let limit = shared.max_head_bytes;
-        let length = read_head(&mut accepted.stream, &mut buf, deadline, limit).await;
+        let length = read_head(&mut stream, &mut buf, deadline, limit).await;
         let judged = length.and_then(|length| {
             request::parse(&buf[..length]).map_err(|refusal| Failure::refused(Stage::Head, refusal))
         });
@@ -41,14 +45,14 @@ pub(super) async fn run(mut accepted: Accepted<Stream>, shared: &Shared, watch: 
             Ok(request) => {
                 record.requested(&request, shared.log_query);
                 let (status, answer) = respond(&request, shared).await;
-                send_last(&mut accepted.stream, &answer).await;
+                send_last(&mut stream, &answer).await;
                 record.answered(status);
                 Ok(())
             }
             Err(failure) => {
                 if let Some(refusal) = failure.answer {
                     let answer = answer::text(refusal, request::is_head(&buf), None);
-                    send_last(&mut accepted.stream, &answer).await;
+                    send_last(&mut stream, &answer).await;
                 }
                 Err(failure)
             }

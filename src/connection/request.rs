@@ -6,7 +6,7 @@ use super::exchange::{self, Outcome};
 use super::failure::{Failure, Stage};
 use super::record::Record;
 use super::set_up::Ready;
-use super::{Client, Shared, send_last};
+use super::{Client, Shared, proxied, send_last};
 use crate::config::Origins;
 use crate::http::forwarded::Facts;
 use crate::http::request::{self, Request};
@@ -145,11 +145,10 @@ async fn exchange<C: Client>(
     let limit = if request.is_websocket() { timeouts.upgrade } else { timeouts.response };
     let mut upstream = pool.connect(ip, Instant::now() + limit).await?;
     record.connected(upstream.target.clone());
-    let trusted = |ip| shared.forwarding.trusted_proxies.iter().any(|net| net.contains(&ip));
     let facts = Facts {
         ip,
         port: record.port,
-        trusted: ip.is_some_and(trusted),
+        trusted: !record.is_stranger && ip.is_some_and(|ip| shared.trusts(ip)),
         forwarded: shared.forwarding.forwarded,
         client_cert: record
             .identity()
@@ -157,6 +156,9 @@ async fn exchange<C: Client>(
             .map(|identity| &*identity.forwarded),
     };
     let mut head = Vec::with_capacity(1024);
+    if let Some(version) = shared.proxy_protocol.send {
+        head.extend_from_slice(&proxied::header(version, record));
+    }
     request.rewrite(&facts, &mut head);
     let exchange = exchange::Exchange { request, behind, head, persistent, shared, meter };
     let outcome = exchange.run(client, &mut upstream.stream, record).await;

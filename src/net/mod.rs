@@ -12,6 +12,7 @@ pub use listener::Listener;
 pub use prefixed::Prefixed;
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -52,6 +53,16 @@ impl Keepalive {
         socket.set_tcp_keepalive(&keepalive)?;
         // Keepalive rests while data waits for its acknowledgement; this covers that case.
         socket.set_tcp_user_timeout(Some(idle + PROBE_INTERVAL * PROBES))
+    }
+}
+
+impl Stream {
+    /// The address of this side; none of a unix socket.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
-use super::limit::PerIp;
 use crate::connection::{self, Accepted, Shared, Speaks};
 use crate::drain::Watch;
 use crate::net::{Listener, Stream};
@@ -26,7 +25,6 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Accepting {
     pub(super) shared: Arc<Shared>,
     pub(super) permits: Arc<Semaphore>,
-    pub(super) per_ip: PerIp,
 }
 
 impl Accepting {
@@ -58,13 +56,17 @@ impl Accepting {
             };
             pause = FIRST_PAUSE;
             self.shared.metrics.accepted.increment();
-            let Some(place) = self.per_ip.enter(client.map(|client| client.ip())) else {
-                self.shared.metrics.failed.increment();
-                tracing::debug!(
-                    client = client.map(tracing::field::display),
-                    "too many from this address"
-                );
-                continue;
+            // Of a client behind a proxy nothing is known yet.
+            let proxied = self.shared.expects_proxy_header(client);
+            let place = match proxied {
+                true => None,
+                false => match self.shared.per_ip.enter(client.map(|client| client.ip())) {
+                    Some(place) => Some(place),
+                    None => {
+                        self.too_many(client);
+                        continue;
+                    }
+                },
             };
             id += 1;
             let (listener, speaks) = &listeners[index];
@@ -75,6 +77,7 @@ impl Accepting {
                 listener: Arc::clone(listener.name()),
                 port: listener.port(),
                 speaks: *speaks,
+                proxied,
             };
             let shared = Arc::clone(&self.shared);
             let watch = watch.clone();
@@ -83,6 +86,12 @@ impl Accepting {
                 drop((permit, place));
             });
         }
+    }
+
+    fn too_many(&self, client: Option<SocketAddr>) {
+        self.shared.metrics.failed.increment();
+        let client = client.map(tracing::field::display);
+        tracing::debug!(client, "too many from this address");
     }
 
     /// A place for one more connection. Who waits for its client's next request gives its own away, be

@@ -20,14 +20,13 @@ use tokio::time::{sleep, timeout};
 use crate::addr::Listen;
 use crate::config::route::{self, Route};
 use crate::config::{Check, Config, HANDSHAKES_PER_CORE, Limits, Timeouts};
-use crate::connection::{Idle, Shared, Speaks};
+use crate::connection::{Idle, PerIp, Shared, Speaks};
 use crate::drain;
 use crate::metrics::Metrics;
 use crate::net::{Keepalive, Listener};
 use crate::tls;
 use crate::upstream::{Pool, Routes};
 use accept::Accepting;
-use limit::PerIp;
 
 /// What may outlast the drain's window: the last goodbyes.
 const GRACE: Duration = Duration::from_secs(2);
@@ -102,6 +101,8 @@ impl Server {
             max_head_bytes: limits.max_head_bytes,
             forwarding: config.forwarding,
             log_query: config.log_query,
+            per_ip: PerIp::new(limits.max_connections_per_ip),
+            proxy_protocol: config.proxy_protocol,
             hsts: config.hsts.map(|age| format!("max-age={}", age.as_secs())),
             acme_webroot: config.acme_webroot,
             tls_port,
@@ -113,7 +114,6 @@ impl Server {
         let accepting = Accepting {
             shared: Arc::new(shared),
             permits: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
-            per_ip: PerIp::new(limits.max_connections_per_ip),
         };
         Ok(Self { listeners, accepting, timeouts: config.timeouts, check: config.balancing.check })
     }
@@ -139,7 +139,8 @@ impl Server {
         let mut checking = JoinSet::new();
         if let Some(check) = self.check {
             for pool in shared.routes.pools() {
-                checking.spawn(Arc::clone(pool).check(check.clone(), watch.clone()));
+                let proxy = shared.proxy_protocol.send;
+                checking.spawn(Arc::clone(pool).check(check.clone(), proxy, watch.clone()));
             }
         }
         let accepting = tokio::spawn(self.accepting.run(self.listeners, watch));

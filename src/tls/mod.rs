@@ -56,6 +56,8 @@ pub struct Session {
     pub version: &'static str,
     /// The suite's name in IANA's registry.
     pub cipher: String,
+    /// What ALPN agreed on, if anything.
+    pub has_alpn: bool,
     /// Whether a ticket was used.
     pub resumed: bool,
     /// The client's certificate, when it came with one.
@@ -128,6 +130,7 @@ fn session(connection: &ServerConnection, current: &Current, store: &Store) -> S
             _ => "unknown",
         },
         cipher: suite.map_or_else(|| "unknown".to_owned(), |suite| cipher_name(suite.suite())),
+        has_alpn: connection.alpn_protocol().is_some(),
         resumed,
         // It was parsed when it was verified.
         identity: chain.first().and_then(|leaf| Identity::parse(leaf).ok()).map(Box::new),

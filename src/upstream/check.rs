@@ -15,10 +15,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::health::Streak;
 use super::pool::Pool;
-use crate::config::{Check, CheckKind};
+use crate::config::{Check, CheckKind, ProxyVersion};
 use crate::drain::Watch;
 use crate::http::{head, response};
 use crate::net::Stream;
+use crate::proxy_protocol::{self, Told};
 
 /// Bytes of a response head that a check reads.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -27,8 +28,19 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 const CLOSE: [u8; 6] = [0x88, 0x80, 0, 0, 0, 0];
 
 /// Looks at every member of a pool until a drain begins.
-pub(super) async fn run(pool: Arc<Pool>, check: Check, mut drain: Watch) {
-    let all = join_all((0..pool.members().len()).map(|index| follow(&pool, index, &check)));
+pub(super) async fn run(
+    pool: Arc<Pool>,
+    check: Check,
+    proxy: Option<ProxyVersion>,
+    mut drain: Watch,
+) {
+    let mut first = Vec::new();
+    if let Some(version) = proxy {
+        // Of nobody: it is we who ask.
+        proxy_protocol::write(version, &Told::default(), &mut first);
+    }
+    let look = Look { pool: &pool, check: &check, first };
+    let all = join_all((0..pool.members().len()).map(|index| look.follow(index)));
     tokio::select! {
         biased;
         () = drain.stopping() => {}
@@ -36,44 +48,56 @@ pub(super) async fn run(pool: Arc<Pool>, check: Check, mut drain: Watch) {
     }
 }
 
-async fn follow(pool: &Pool, index: usize, check: &Check) {
-    let member = &pool.members()[index];
-    let mut streak = Streak::new(check.rise, check.fall, true);
-    loop {
-        let looked = timeout(check.timeout, look(pool, index, &check.kind)).await;
-        let result =
-            looked.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-        if let Err(error) = &result {
-            tracing::debug!(upstream = %member.address(), reason = format!("{error:#}"), "check failed");
-        }
-        let up = streak.record(result.is_ok());
-        pool.changed(index, member.set_checked(up, Instant::now()));
-        // Not all members in the same moment, nor all replicas of ours.
-        sleep(check.interval.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
-    }
+/// How members are looked at.
+struct Look<'a> {
+    pool: &'a Pool,
+    check: &'a Check,
+    /// What every connection begins with.
+    first: Vec<u8>,
 }
 
-async fn look(pool: &Pool, index: usize, kind: &CheckKind) -> anyhow::Result<()> {
-    let member = &pool.members()[index];
-    let connected = pool.connect_member(member).await;
-    let (mut stream, _) = connected.map_err(|(_, error)| error).context("connect")?;
-    match kind {
-        CheckKind::Tcp => Ok(()),
-        CheckKind::Http(path) => {
-            let head = ask(&mut stream, &http_request(path, member.address())).await?;
-            let status = response::parse(&head)?.status;
-            ensure!((200..400).contains(&status), "answered {status}");
-            Ok(())
+impl Look<'_> {
+    async fn follow(&self, index: usize) {
+        let Self { pool, check, .. } = self;
+        let member = &pool.members()[index];
+        let mut streak = Streak::new(check.rise, check.fall, true);
+        loop {
+            let looked = timeout(check.timeout, self.look(index)).await;
+            let result =
+                looked.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+            if let Err(error) = &result {
+                tracing::debug!(upstream = %member.address(), reason = format!("{error:#}"), "check failed");
+            }
+            let up = streak.record(result.is_ok());
+            pool.changed(index, member.set_checked(up, Instant::now()));
+            // Not all members in the same moment, nor all replicas of ours.
+            sleep(check.interval.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
         }
-        CheckKind::Ws(path) => {
-            let key: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
-            let key = STANDARD.encode(key);
-            let head = ask(&mut stream, &ws_request(path, member.address(), &key)).await?;
-            let response = response::parse(&head)?;
-            ensure!(response.status == 101, "answered {} to an upgrade", response.status);
-            response.accepts(&key)?;
-            let _ = stream.write_all(&CLOSE).await;
-            Ok(())
+    }
+
+    async fn look(&self, index: usize) -> anyhow::Result<()> {
+        let member = &self.pool.members()[index];
+        let connected = self.pool.connect_member(member).await;
+        let (mut stream, _) = connected.map_err(|(_, error)| error).context("connect")?;
+        stream.write_all(&self.first).await.context("send a PROXY header")?;
+        match &self.check.kind {
+            CheckKind::Tcp => Ok(()),
+            CheckKind::Http(path) => {
+                let head = ask(&mut stream, &http_request(path, member.address())).await?;
+                let status = response::parse(&head)?.status;
+                ensure!((200..400).contains(&status), "answered {status}");
+                Ok(())
+            }
+            CheckKind::Ws(path) => {
+                let key: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
+                let key = STANDARD.encode(key);
+                let head = ask(&mut stream, &ws_request(path, member.address(), &key)).await?;
+                let response = response::parse(&head)?;
+                ensure!(response.status == 101, "answered {} to an upgrade", response.status);
+                response.accepts(&key)?;
+                let _ = stream.write_all(&CLOSE).await;
+                Ok(())
+            }
         }
     }
 }

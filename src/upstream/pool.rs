@@ -13,7 +13,7 @@ use super::check;
 use super::health::{self, Change, Outcome};
 use super::member::{self, Lease, Member};
 use crate::addr::Upstream;
-use crate::config::{Check, OnDown, Upstreams};
+use crate::config::{Check, OnDown, ProxyVersion, Upstreams};
 use crate::drain::{self, Drain, Watch};
 use crate::net::{self, Keepalive, Stream, Target};
 
@@ -131,9 +131,10 @@ impl Pool {
         }
     }
 
-    /// Looks at every member in the way of `check`, until a drain begins.
-    pub async fn check(self: Arc<Self>, check: Check, drain: Watch) {
-        check::run(self, check, drain).await;
+    /// Looks at every member in the way of `check`, until a drain begins; with `proxy` after a header of
+    /// the PROXY protocol.
+    pub async fn check(self: Arc<Self>, check: Check, proxy: Option<ProxyVersion>, drain: Watch) {
+        check::run(self, check, proxy, drain).await;
     }
 
     /// Every member, by its index.
