@@ -12,7 +12,7 @@ pub use tls::{
     Allow, Certificates, ClientAuth, Files, Tls, Version, cipher_name, parse_cipher, parse_group,
     parse_version,
 };
-pub use upstream::{Balance, parse_balance};
+pub use upstream::{Balance, UpstreamTls, parse_balance};
 pub use value::{format_duration, parse_duration, parse_keepalive, parse_network, parse_size};
 
 use std::path::PathBuf;

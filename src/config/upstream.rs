@@ -1,6 +1,20 @@
-//! How requests are spread over an upstream's members.
+//! How requests are spread over an upstream's members, and TLS to them.
 
 use std::fmt;
+use std::path::PathBuf;
+
+use super::Files;
+
+/// TLS to those upstreams that speak it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// The PEM file of the authorities that alone are believed; none: the system's.
+    pub ca: Option<PathBuf>,
+    /// What is shown to upstreams that ask for a certificate.
+    pub certificate: Option<Files>,
+    /// Whether any certificate is believed.
+    pub insecure: bool,
+}
 
 /// Which member is tried first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
