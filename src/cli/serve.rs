@@ -8,10 +8,11 @@ use clap::builder::FalseyValueParser;
 use ipnet::IpNet;
 use wssgate::addr::{Listen, Upstream};
 use wssgate::config::route::{Route, parse_route};
-use wssgate::config::{Config, Forwarding, OriginPattern, Origins, parse_network};
+use wssgate::config::{Config, Forwarding, OriginPattern, Origins, UpstreamTls, parse_network};
 
 use super::limits::{LimitArgs, TimeoutArgs};
 use super::tls::{CertificateArgs, ClientAuthArgs, TlsArgs};
+use super::upstream::UpstreamTlsArgs;
 use super::value::{Span, parse_positive};
 
 /// What to serve.
@@ -28,8 +29,9 @@ pub(crate) struct ServeArgs {
         default_value = "[::]:8443"
     )]
     listen: Vec<Listen>,
-    /// Address of the application: PORT, HOST:PORT, ws://HOST:PORT or unix:/PATH; may be repeated,
-    /// then each takes its turn and the next one stands in for one that refuses
+    /// Address of the application: PORT, HOST:PORT, ws://HOST:PORT, wss://HOST:PORT (TLS) or
+    /// unix:/PATH; may be repeated, then each takes its turn and the next one stands in for one that
+    /// refuses
     #[arg(
         long,
         env = "WSSGATE_UPSTREAM",
@@ -78,6 +80,8 @@ pub(crate) struct ServeArgs {
     tls: TlsArgs,
     #[command(flatten)]
     client_auth: ClientAuthArgs,
+    #[command(flatten)]
+    upstream_tls: UpstreamTlsArgs,
     #[command(flatten)]
     origins: OriginArgs,
     #[command(flatten)]
@@ -146,10 +150,11 @@ impl ServeArgs {
             client_auth.is_some() || !self.forwarding.client_cert_headers,
             "--client-cert-headers without --client-ca: nobody is asked for a certificate"
         );
-        Ok(Config {
+        let mut config = Config {
             listen: self.listen,
             upstreams: self.upstream,
             routes: self.route,
+            upstream_tls: UpstreamTls::default(),
             origins: Origins {
                 allowed: self.origins.allow_origin,
                 required: self.origins.require_origin,
@@ -166,6 +171,8 @@ impl ServeArgs {
             hsts: self.hsts.map(|span| span.0),
             redirect_http: self.redirect_http,
             acme_webroot: self.acme_webroot,
-        })
+        };
+        config.upstream_tls = self.upstream_tls.into_settings(config.has_tls_upstream())?;
+        Ok(config)
     }
 }

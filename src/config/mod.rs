@@ -35,6 +35,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// Which requests go elsewhere.
     pub routes: Vec<route::Route>,
+    /// How to speak TLS to upstreams.
+    pub upstream_tls: UpstreamTls,
     /// Which pages may open WebSockets.
     pub origins: Origins,
     /// How to speak TLS to clients.
@@ -60,6 +62,7 @@ impl Config {
             acme_webroot: None,
             upstreams,
             routes: Vec::new(),
+            upstream_tls: UpstreamTls::default(),
             origins: Origins::default(),
             tls: Tls::new(certificates),
             timeouts: Timeouts::default(),
@@ -68,6 +71,12 @@ impl Config {
             hsts: None,
             log_query: false,
         }
+    }
+
+    /// Whether any upstream speaks TLS.
+    pub fn has_tls_upstream(&self) -> bool {
+        let of_routes = self.routes.iter().flat_map(|route| &route.upstreams);
+        self.upstreams.iter().chain(of_routes).any(|upstream| upstream.is_tls)
     }
 }
 

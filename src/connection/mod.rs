@@ -31,7 +31,7 @@ use crate::metrics::Metrics;
 use crate::net::{Prefixed, Stream};
 use crate::tls;
 use crate::tunnel::{self, Limits, ReadReady, Reason};
-use crate::upstream::Routes;
+use crate::upstream::{self, Routes};
 use failure::{Failure, Stage};
 pub use idle::Idle;
 use record::Record;
@@ -194,7 +194,7 @@ async fn serve<C: Client>(
 }
 
 async fn tunnel<C: Client>(
-    (mut client, mut upstream): (Prefixed<C>, Prefixed<Stream>),
+    (mut client, mut upstream): (Prefixed<C>, Prefixed<upstream::Stream>),
     shared: &Shared,
     record: &Record,
     meter: &Meter,

@@ -10,9 +10,9 @@ use crate::http::forwarded::Facts;
 use crate::http::request::{self, Request};
 use crate::http::{Refusal, answer};
 use crate::meter::Meter;
-use crate::net::{Prefixed, Stream};
+use crate::net::Prefixed;
 use crate::tls::Session;
-use crate::upstream::{NoRoute, Pool};
+use crate::upstream::{NoRoute, Pool, Stream};
 
 /// How a request was served.
 pub(super) enum Served<C> {

@@ -1,7 +1,7 @@
 //! Where requests go: a pool of members, in which order they are tried, and connecting to the first
 //! that accepts.
 //!
-//! `member.rs` is one of them with its counts, `health.rs` says whether it is up, `balance.rs` which of
+//! `stream.rs` is a connection to one, `member.rs` is one of them with its counts, `health.rs` says whether it is up, `balance.rs` which of
 //! them is tried first.
 
 pub mod balance;
@@ -9,27 +9,26 @@ pub mod health;
 pub mod member;
 
 mod route;
+mod stream;
 
 pub use route::{NoRoute, Routes};
+pub use stream::{Connector, Stream};
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
 
 use tokio::net::lookup_host;
-use tokio::time::timeout;
 
-use crate::addr::Upstream;
-use crate::net::{self, Keepalive, Stream, Target};
+use crate::addr::{Place, Upstream};
+use crate::net::Target;
 
 /// The members that share the load, in turn.
 #[derive(Debug)]
 pub struct Pool {
     members: Vec<Upstream>,
     next: AtomicUsize,
-    connect_timeout: Duration,
-    keepalive: Keepalive,
+    connector: Connector,
 }
 
 /// Why no member could be connected to: the last one's trouble.
@@ -42,9 +41,9 @@ pub struct Error {
 }
 
 impl Pool {
-    /// A pool of these members, each address of which gets `connect_timeout`.
-    pub fn new(members: Vec<Upstream>, connect_timeout: Duration, keepalive: Keepalive) -> Self {
-        Self { members, next: AtomicUsize::new(0), connect_timeout, keepalive }
+    /// A pool of these members.
+    pub fn new(members: Vec<Upstream>, connector: Connector) -> Self {
+        Self { members, next: AtomicUsize::new(0), connector }
     }
 
     /// Connects to the member whose turn it is, or else to the next one that accepts. Returns the
@@ -77,11 +76,9 @@ impl Pool {
         let mut source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         let mut tried = member.to_string();
         for target in targets {
-            let connecting = net::connect(&target, self.keepalive);
-            source = match timeout(self.connect_timeout, connecting).await {
-                Ok(Ok(stream)) => return Ok((stream, target)),
-                Ok(Err(error)) => error,
-                Err(_) => io::ErrorKind::TimedOut.into(),
+            source = match self.connector.connect(member, &target).await {
+                Ok(stream) => return Ok((stream, target)),
+                Err(error) => error,
             };
             tried = target.to_string();
         }
@@ -90,10 +87,10 @@ impl Pool {
 }
 
 async fn resolve(member: &Upstream) -> io::Result<Vec<Target>> {
-    Ok(match member {
-        Upstream::Ip(address) => vec![Target::Tcp(*address)],
-        Upstream::Unix(path) => vec![Target::Unix(path.clone())],
-        Upstream::Name(name, port) => {
+    Ok(match &member.place {
+        Place::Ip(address) => vec![Target::Tcp(*address)],
+        Place::Unix(path) => vec![Target::Unix(path.clone())],
+        Place::Name(name, port) => {
             let addresses: Vec<SocketAddr> = lookup_host((name.as_str(), *port)).await?.collect();
             addresses.into_iter().map(Target::Tcp).collect()
         }
@@ -108,7 +105,7 @@ mod tests {
     fn members_take_turns_and_each_is_a_candidate_once() {
         let members: Vec<Upstream> =
             (1..=3).map(|n| format!("10.0.0.{n}:1").parse().unwrap()).collect();
-        let pool = Pool::new(members, Duration::from_secs(1), Keepalive::default());
+        let pool = Pool::new(members, Connector::default());
         let turns: Vec<String> = (0..4)
             .map(|_| pool.candidates().map(|m| m.to_string()[7..8].to_owned()).collect())
             .collect();

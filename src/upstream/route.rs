@@ -78,12 +78,12 @@ fn has_prefix(path: &str, prefix: &str) -> bool {
 mod tests {
     use super::*;
     use crate::config::route::parse_route;
-    use crate::net::Keepalive;
+    use crate::upstream::Connector;
 
     fn routes(texts: &[&str]) -> Routes {
         let route = |text: &&str| {
             let route = parse_route(text).unwrap();
-            let pool = Pool::new(route.upstreams, std::time::Duration::ZERO, Keepalive::default());
+            let pool = Pool::new(route.upstreams, Connector::default());
             (route.pattern, Arc::new(pool))
         };
         Routes::new(texts.iter().map(route).collect())
