@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -118,12 +119,9 @@ fn open_pair(files: &Files) -> anyhow::Result<Pair> {
         .with_context(|| format!("read upstream client certificate's key {key_name}"))?;
     let (chain_name, key_name) = (chain_name.to_string(), key_name.to_string());
     let pair = Pair::parse((&chain_name, &chain), (&key_name, &key))?;
-    for problem in pair.problems(SystemTime::now()) {
-        // Browsers never see it: names do not matter.
-        if problem.is_error || !pair.leaf.names.is_empty() {
-            let certificate = &chain_name;
-            tracing::warn!(certificate, %problem, "client certificate for upstreams has a problem");
-        }
+    for problem in pair.problems_of_client(SystemTime::now()) {
+        let certificate = &chain_name;
+        tracing::warn!(certificate, %problem, "certificate for upstreams has a problem");
     }
     Ok(pair)
 }
@@ -170,7 +168,7 @@ impl ServerCertVerifier for Credulous {
 }
 
 impl<S: ReadReady> ReadReady for TlsStream<S> {
-    fn poll_read_ready(&self, cx: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // As on the clients' side: a read is pending only when no plaintext is left in rustls.
         self.get_ref().0.poll_read_ready(cx)
     }

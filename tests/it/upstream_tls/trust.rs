@@ -1,12 +1,13 @@
 //! Whose certificates are believed, what is said of others, and the proxy's own certificate.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::origin::{self, LEAF, Origin};
 use super::{GET, Trusted};
 use crate::support::{
-    Authority, Binary, Client, Leaf, Usage, Validity, echo, repository, upgrade_request,
+    Authority, Binary, Client, Issued, Leaf, Usage, Validity, echo, repository, upgrade_request,
 };
 
 /// What a client is answered through a proxy with these arguments, and the reason in the log.
@@ -42,6 +43,28 @@ async fn a_certificate_that_is_not_believed_is_a_502_and_the_log_says_why() {
         assert!(said.contains(&origin.addr.to_string()), "{said}");
         origin.refused().await;
     }
+}
+
+/// What `openssl req -x509` makes unless told otherwise.
+#[tokio::test]
+async fn a_certificate_that_is_its_own_authority_is_not_one_for_a_server() {
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let own = params.self_signed(&key).unwrap();
+    let issued = Issued {
+        chain: own.pem(),
+        key: key.serialize_pem(),
+        certificate: own.der().clone(),
+        serial: rcgen::SerialNumber::from_slice(&[1]),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, _) = issued.write(folder.path(), "own");
+    let origin = Origin::start_with(origin::config(&issued, None)).await;
+    let ca = format!("--upstream-ca={}", chain.display());
+    let (head, said) = answer(&origin.by_address(), &[&ca]).await;
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+    assert!(said.contains("an authority's own"), "{said}");
 }
 
 #[tokio::test]
@@ -155,6 +178,26 @@ async fn an_upstream_that_demands_a_certificate_is_shown_one() {
     assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
     assert!(said.contains("it wants a client certificate"), "{said}");
     origin.refused().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_own_certificate_is_warned_of() {
+    let trusted = Trusted::new();
+    let folder = trusted.folder.path();
+    let leaf = Leaf { usage: Usage::Client, names: &[], validity: Validity::Expired, ..LEAF };
+    let (chain, key) = trusted.authority.issue(&leaf).write(folder, "own");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let args = [
+        format!("--upstream-ca={}", trusted.file().display()),
+        format!("--upstream-cert={}", chain.display()),
+        format!("--upstream-key={}", key.display()),
+    ];
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (binary, _) = Binary::serving("wss://127.0.0.1:1", &args).await;
+    let lines = binary.lines("certificate for upstreams has a problem");
+    let problems: Vec<&str> = lines.iter().map(|line| line["problem"].as_str().unwrap()).collect();
+    let [expired, readable] = &problems[..] else { panic!("{problems:?}") };
+    assert!(expired.contains("expired on") && readable.contains("chmod o-r"), "{problems:?}");
 }
 
 #[tokio::test]
