@@ -1,7 +1,8 @@
 //! The one grammar of addresses: parsed, checked for its use, printed back.
 //!
 //! `8443`, `:8443`, `127.0.0.1:8443`, `[::1]:8443`, `name:8443`, `unix:/run/app.sock`, and where it is
-//! listened on `unix:/run/app.sock?mode=0660` and `fd:NAME`. Names are not resolved here.
+//! listened on `unix:/run/app.sock?mode=0660` and `fd:NAME`. An upstream may be a URL: `ws://name:9000`, and
+//! `wss://name:9000` for TLS. Names are not resolved here.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +26,16 @@ pub enum Listen {
 
 /// Where an application listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Upstream {
+pub struct Upstream {
+    /// Whether it speaks TLS.
+    pub is_tls: bool,
+    /// On which socket.
+    pub place: Place,
+}
+
+/// A socket of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
     /// An address.
     Ip(SocketAddr),
     /// A name, resolved when it is connected to.
@@ -80,20 +90,31 @@ impl FromStr for Upstream {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return Ok(Self::Unix(parse_path(path)?));
+            return Ok(Place::Unix(parse_path(path)?).into());
         }
         if text.starts_with("fd:") {
             return Err(Error("fd: names a socket to listen on, not an upstream".into()));
         }
-        let (host, port) = match text.split_once("://") {
-            Some((scheme, rest)) => parse_host_port(&url_address(scheme, rest)?)?,
-            None => parse_host_port(text)?,
+        let (is_tls, (host, port)) = match text.split_once("://") {
+            Some((scheme, rest)) => {
+                let (is_tls, address) = parse_url(scheme, rest)?;
+                (is_tls, parse_host_port(&address)?)
+            }
+            None => (false, parse_host_port(text)?),
         };
-        Ok(match host {
-            Host::Any => Self::Name("localhost".into(), port),
-            Host::Ip(ip) => Self::Ip(SocketAddr::new(ip, port)),
-            Host::Name(name) => Self::Name(name, port),
-        })
+        let place = match host {
+            Host::Any => Place::Name("localhost".into(), port),
+            Host::Ip(ip) => Place::Ip(SocketAddr::new(ip, port)),
+            Host::Name(name) => Place::Name(name, port),
+        };
+        Ok(Self { is_tls, place })
+    }
+}
+
+impl From<Place> for Upstream {
+    /// One that speaks no TLS.
+    fn from(place: Place) -> Self {
+        Self { is_tls: false, place }
     }
 }
 
@@ -112,6 +133,15 @@ impl fmt::Display for Listen {
 
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_tls {
+            f.write_str("wss://")?;
+        }
+        self.place.fmt(f)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(address) => write!(f, "{address}"),
             Self::Name(name, port) => write!(f, "{name}:{port}"),
@@ -126,17 +156,18 @@ enum Host {
     Name(String),
 }
 
-/// The address in a URL. Paths are refused: wssgate sends each request's own path on.
-fn url_address(scheme: &str, rest: &str) -> Result<String, Error> {
-    match scheme {
-        "ws" | "http" => {}
-        "wss" | "https" => {
-            return Err(Error(format!(
-                "{scheme}:// asks for TLS to the upstream, which this version does not speak; \
-                 use ws://"
-            )));
+/// Whether a URL asks for TLS, and its address. Paths are refused: wssgate sends each request's own path on.
+fn parse_url(scheme: &str, rest: &str) -> Result<(bool, String), Error> {
+    let (is_tls, port) = match scheme {
+        "ws" | "http" => (false, 80),
+        "wss" | "https" => (true, 443),
+        _ => {
+            let known = "use ws:// or http://, wss:// or https:// for TLS";
+            return Err(Error(format!("unknown scheme {scheme}://; {known}")));
         }
-        _ => return Err(Error(format!("unknown scheme {scheme}://; use ws:// or http://"))),
+    };
+    if rest.starts_with("unix:") {
+        return Err(Error("a unix socket is not part of a URL; write unix:/PATH".into()));
     }
     let address = rest.strip_suffix('/').unwrap_or(rest);
     if address.contains(['/', '?', '#']) {
@@ -148,7 +179,8 @@ fn url_address(scheme: &str, rest: &str) -> Result<String, Error> {
         return Err(Error("an upstream has no user or password; leave it out".into()));
     }
     let has_port = address.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-    Ok(if has_port { address.to_owned() } else { format!("{address}:80") })
+    let address = if has_port { address.to_owned() } else { format!("{address}:{port}") };
+    Ok((is_tls, address))
 }
 
 fn parse_host_port(text: &str) -> Result<(Host, u16), Error> {
@@ -236,6 +268,11 @@ mod tests {
             ("ws://app", "app:80"),
             ("http://[::1]", "[::1]:80"),
             ("http://[::1]:81/", "[::1]:81"),
+            ("wss://app:9000", "wss://app:9000"),
+            ("wss://app", "wss://app:443"),
+            ("https://10.0.0.1/", "wss://10.0.0.1:443"),
+            ("https://[::1]", "wss://[::1]:443"),
+            ("wss://:9000", "wss://localhost:9000"),
             ("unix:/run/app.sock", "unix:/run/app.sock"),
         ] {
             assert_eq!(
@@ -270,7 +307,9 @@ mod tests {
             ("ws://app:9000/chat", "no path"),
             ("ws://app:9000?x=1", "no path"),
             ("ws://me:secret@app:9000", "no user"),
-            ("wss://app:9000", "TLS to the upstream"),
+            ("wss://app/chat", "no path"),
+            ("wss://unix:/run/app.sock", "unix socket"),
+            ("wss://app:70000", "up to 65535"),
             ("ftp://app", "unknown scheme"),
             ("fd:app", "not an upstream"),
         ] {

@@ -1,14 +1,14 @@
 //! wss in, ws out: a TLS terminator for WebSocket servers.
 //!
 //! A client speaks TLS to a **listener**; wssgate reads its request **head**, judges and rewrites it and
-//! sends it to an **upstream** over plain TCP or a unix socket. If the upstream agrees to the upgrade, and
+//! sends it to an **upstream** over plain TCP, a unix socket, or TLS again. If the upstream agrees to the upgrade, and
 //! only then, the **gate** opens and bytes pass both ways through a **tunnel** that never looks into them.
 //! Any other answer is relayed, once.
 //!
 //! The words, each with one meaning:
 //!
-//! - *client*: the TLS side. *upstream*: the plain side, and one of its *members*. Directions are
-//!   `to_upstream` and `to_client`.
+//! - *client*: the side that speaks TLS to us. *upstream*: the application's side, plain unless it is asked
+//!   to speak TLS too, and one of its *members*. Directions are `to_upstream` and `to_client`.
 //! - *set-up*: from accept to the head's last byte. *head*: request or status line and headers.
 //! - *gate*: the judgement of the upstream's 101. *tunnel*: what follows it.
 //! - *drain*: from the word to stop until everyone has left.

@@ -56,9 +56,9 @@ pub struct Limits {
 /// Who ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Party {
-    /// The TLS side.
+    /// Who came to us.
     Client,
-    /// The plain side.
+    /// Whom we connected to.
     Upstream,
     /// We did.
     Wssgate,

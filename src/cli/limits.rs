@@ -14,7 +14,7 @@ pub(super) struct TimeoutArgs {
     #[arg(long, env = "WSSGATE_SETUP_TIMEOUT", hide_env_values = true, value_name = "TIME",
           value_parser = parse_positive, default_value_t = Span(Timeouts::default().setup))]
     setup_timeout: Span,
-    /// To connect to one address of an upstream
+    /// To connect to one address of an upstream, TLS handshake included
     #[arg(long, env = "WSSGATE_CONNECT_TIMEOUT", hide_env_values = true, value_name = "TIME",
           value_parser = parse_positive, default_value_t = Span(Timeouts::default().connect))]
     connect_timeout: Span,

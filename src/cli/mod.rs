@@ -9,7 +9,7 @@ mod upstream;
 mod value;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use wssgate::addr::{Listen, Upstream};
+use wssgate::addr::{Listen, Place, Upstream};
 use wssgate::config::Config;
 
 pub(crate) use serve::ServeArgs;
@@ -85,7 +85,7 @@ pub(crate) fn short_help() -> String {
 
 /// The configuration of the demo: the given upstream behind a self-signed certificate.
 pub(crate) fn demo_config(listen: Vec<Listen>, upstream: std::net::SocketAddr) -> Config {
-    Config::new(listen, vec![Upstream::Ip(upstream)], tls::local_certificate())
+    Config::new(listen, vec![Place::Ip(upstream).into()], tls::local_certificate())
 }
 
 /// Where requests go, in a word for the log.

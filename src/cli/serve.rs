@@ -9,12 +9,13 @@ use ipnet::IpNet;
 use wssgate::addr::{Listen, Upstream};
 use wssgate::config::route::{Route, parse_route};
 use wssgate::config::{
-    Config, Forwarding, OriginPattern, Origins, ProxyProtocol, ProxyVersion, parse_network,
+    Config, Forwarding, OriginPattern, Origins, ProxyProtocol, ProxyVersion, UpstreamTls,
+    parse_network,
 };
 
 use super::limits::{LimitArgs, TimeoutArgs};
 use super::tls::{CertificateArgs, ClientAuthArgs, TlsArgs};
-use super::upstream::UpstreamArgs;
+use super::upstream::{UpstreamArgs, UpstreamTlsArgs};
 use super::value::{Span, parse_positive};
 
 /// What to serve.
@@ -31,8 +32,9 @@ pub(crate) struct ServeArgs {
         default_value = "[::]:8443"
     )]
     listen: Vec<Listen>,
-    /// Address of the application: PORT, HOST:PORT, ws://HOST:PORT or unix:/PATH; may be repeated,
-    /// then each takes its turn and the next one stands in for one that refuses
+    /// Address of the application: PORT, HOST:PORT, ws://HOST:PORT, wss://HOST:PORT (TLS) or
+    /// unix:/PATH; may be repeated, then each takes its turn and the next one stands in for one that
+    /// refuses
     #[arg(
         long,
         env = "WSSGATE_UPSTREAM",
@@ -83,6 +85,8 @@ pub(crate) struct ServeArgs {
     client_auth: ClientAuthArgs,
     #[command(flatten)]
     upstreams: UpstreamArgs,
+    #[command(flatten)]
+    upstream_tls: UpstreamTlsArgs,
     #[command(flatten)]
     origins: OriginArgs,
     #[command(flatten)]
@@ -181,7 +185,7 @@ impl ServeArgs {
             client_auth.is_some() || !self.forwarding.client_cert_headers,
             "--client-cert-headers without --client-ca: nobody is asked for a certificate"
         );
-        Ok(Config {
+        let mut config = Config {
             listen: self.listen,
             upstreams: self.upstream,
             routes: self.route,
@@ -193,6 +197,7 @@ impl ServeArgs {
                 }),
             },
             balancing: self.upstreams.into_upstreams(),
+            upstream_tls: UpstreamTls::default(),
             origins: Origins {
                 allowed: self.origins.allow_origin,
                 required: self.origins.require_origin,
@@ -209,6 +214,8 @@ impl ServeArgs {
             hsts: self.hsts.map(|span| span.0),
             redirect_http: self.redirect_http,
             acme_webroot: self.acme_webroot,
-        })
+        };
+        config.upstream_tls = self.upstream_tls.into_settings(config.has_tls_upstream())?;
+        Ok(config)
     }
 }

@@ -13,7 +13,9 @@ pub use tls::{
     Allow, Certificates, ClientAuth, Files, Tls, Version, cipher_name, openssl_name, parse_cipher,
     parse_group, parse_version,
 };
-pub use upstream::{Balance, Check, CheckKind, OnDown, Upstreams, parse_balance, parse_check};
+pub use upstream::{
+    Balance, Check, CheckKind, OnDown, UpstreamTls, Upstreams, parse_balance, parse_check,
+};
 pub use value::{format_duration, parse_duration, parse_keepalive, parse_network, parse_size};
 
 use std::path::PathBuf;
@@ -40,6 +42,8 @@ pub struct Config {
     pub proxy_protocol: ProxyProtocol,
     /// How upstreams with several members are used.
     pub balancing: Upstreams,
+    /// How to speak TLS to upstreams.
+    pub upstream_tls: UpstreamTls,
     /// Which pages may open WebSockets.
     pub origins: Origins,
     /// How to speak TLS to clients.
@@ -67,6 +71,7 @@ impl Config {
             routes: Vec::new(),
             proxy_protocol: ProxyProtocol::default(),
             balancing: Upstreams::default(),
+            upstream_tls: UpstreamTls::default(),
             origins: Origins::default(),
             tls: Tls::new(certificates),
             timeouts: Timeouts::default(),
@@ -75,6 +80,12 @@ impl Config {
             hsts: None,
             log_query: false,
         }
+    }
+
+    /// Whether any upstream speaks TLS.
+    pub fn has_tls_upstream(&self) -> bool {
+        let of_routes = self.routes.iter().flat_map(|route| &route.upstreams);
+        self.upstreams.iter().chain(of_routes).any(|upstream| upstream.is_tls)
     }
 }
 

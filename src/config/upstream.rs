@@ -1,7 +1,11 @@
-//! How requests are spread over an upstream's members, and how these are watched.
+//! How requests are spread over an upstream's members, how these are watched, and TLS to
+//! them.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use super::Files;
 
 /// How an upstream with several members is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,17 @@ impl Default for Upstreams {
             on_down: OnDown::Keep,
         }
     }
+}
+
+/// TLS to those upstreams that speak it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// The PEM file of the authorities that alone are believed; none: the system's.
+    pub ca: Option<PathBuf>,
+    /// What is shown to upstreams that ask for a certificate.
+    pub certificate: Option<Files>,
+    /// Whether any certificate is believed.
+    pub insecure: bool,
 }
 
 /// What becomes of the tunnels of a member that fell.

@@ -7,7 +7,7 @@ use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, split};
+use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -18,8 +18,8 @@ use crate::http::body::{Decoder, Framing, Trailers};
 use crate::http::request::{Kind, Request};
 use crate::http::{Refusal, response};
 use crate::meter::Meter;
-use crate::net::Stream;
 use crate::relay::{self, Ended};
+use crate::upstream::Stream;
 
 /// How often the clocks are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -122,7 +122,7 @@ impl Exchange<'_> {
         progress.upstream_owes.store(true, Relaxed);
         tokio::select! {
             biased;
-            sent = upstream.write_all(&self.head) => sent.map_err(|error| {
+            sent = relay::write_now(upstream, &self.head) => sent.map_err(|error| {
                 let refusal = Refusal::new(502, "upstream connection failed");
                 Failure::upstream(Stage::Gate, refusal, Some(&error))
             }),

@@ -12,9 +12,9 @@ use crate::http::forwarded::Facts;
 use crate::http::request::{self, Request};
 use crate::http::{Refusal, answer};
 use crate::meter::Meter;
-use crate::net::{Prefixed, Stream};
+use crate::net::Prefixed;
 use crate::tls::Session;
-use crate::upstream::{Connected, Hold, NoRoute, Pool};
+use crate::upstream::{Connected, Hold, NoRoute, Pool, Stream};
 
 /// Both sides of a tunnel.
 pub(super) struct Streams<C> {
@@ -143,7 +143,9 @@ async fn exchange<C: Client>(
     let ip = record.client.map(|client| client.ip());
     let timeouts = &shared.timeouts;
     let limit = if request.is_websocket() { timeouts.upgrade } else { timeouts.response };
-    let mut upstream = pool.connect(ip, Instant::now() + limit).await?;
+    let version = shared.proxy_protocol.send;
+    let first = version.map(|version| proxied::header(version, record)).unwrap_or_default();
+    let mut upstream = pool.connect(ip, &first, Instant::now() + limit).await?;
     record.connected(upstream.target.clone());
     let facts = Facts {
         ip,
@@ -156,8 +158,8 @@ async fn exchange<C: Client>(
             .map(|identity| &*identity.forwarded),
     };
     let mut head = Vec::with_capacity(1024);
-    if let Some(version) = shared.proxy_protocol.send {
-        head.extend_from_slice(&proxied::header(version, record));
+    if matches!(upstream.stream, Stream::Plain(_)) {
+        head.extend_from_slice(&first);
     }
     request.rewrite(&facts, &mut head);
     let exchange = exchange::Exchange { request, behind, head, persistent, shared, meter };

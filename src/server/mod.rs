@@ -25,7 +25,7 @@ use crate::drain;
 use crate::metrics::Metrics;
 use crate::net::{Keepalive, Listener};
 use crate::tls;
-use crate::upstream::{Pool, Routes};
+use crate::upstream::{self, Pool, Routes};
 use accept::Accepting;
 
 /// What may outlast the drain's window: the last goodbyes.
@@ -34,7 +34,11 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Prints what a start would find in the files that `config` names, and all that is wrong with them.
 /// Returns whether a start would succeed with certificates that clients take. Blocks.
 pub fn check(config: &Config, out: &mut impl io::Write) -> io::Result<bool> {
-    tls::check(&config.tls, out)
+    let mut is_well = tls::check(&config.tls, out)?;
+    if config.has_tls_upstream() {
+        is_well &= tls::check_upstream(&config.upstream_tls, out)?;
+    }
+    Ok(is_well)
 }
 
 /// A word to a running server.
@@ -75,6 +79,7 @@ impl Server {
         let tls = Arc::new(tls::Store::open(&config.tls)?);
         tls.report();
         let keepalive = Keepalive(config.timeouts.keepalive);
+        let routes = routes(&config, keepalive)?;
         let mut listeners = Vec::new();
         for (index, address) in config.listen.iter().enumerate() {
             // A descriptor can be taken over once.
@@ -95,7 +100,7 @@ impl Server {
             limits.max_connections.unwrap_or_else(|| limit::connections_for(open_files));
         let shared = Shared {
             tls,
-            routes: routes(&config, keepalive),
+            routes,
             origins: config.origins,
             timeouts: config.timeouts.clone(),
             max_head_bytes: limits.max_head_bytes,
@@ -218,16 +223,17 @@ async fn end(orders: &mut mpsc::Receiver<Order>) {
 }
 
 /// A pool for each route, and one for what no route is for.
-fn routes(config: &Config, keepalive: Keepalive) -> Routes {
-    let pool = |upstreams| {
-        Arc::new(Pool::new(upstreams, &config.balancing, config.timeouts.connect, keepalive))
-    };
+fn routes(config: &Config, keepalive: Keepalive) -> anyhow::Result<Routes> {
+    let tls = config.has_tls_upstream().then(|| tls::Connector::open(&config.upstream_tls));
+    let connector =
+        upstream::Connector { timeout: config.timeouts.connect, keepalive, tls: tls.transpose()? };
+    let pool = |upstreams| Arc::new(Pool::new(upstreams, &config.balancing, connector.clone()));
     let mut routes = config.routes.clone();
     if !config.upstreams.is_empty() {
         routes.push(Route { pattern: route::Pattern::all(), upstreams: config.upstreams.clone() });
     }
     let routes = route::join(routes).into_iter();
-    Routes::new(routes.map(|route| (route.pattern, pool(route.upstreams))).collect())
+    Ok(Routes::new(routes.map(|route| (route.pattern, pool(route.upstreams))).collect()))
 }
 
 fn requests_for(timeouts: &Timeouts, limits: &Limits) -> Option<usize> {

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
+use super::connector::Connector;
 use super::pair::Pair;
 use super::settings::Settings;
 use super::store::{Store, open_pair, open_ticket_key, open_trust};
 use super::x509::Certificate;
-use crate::config::{Certificates, Tls};
+use crate::config::{Certificates, Tls, UpstreamTls};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -24,6 +25,26 @@ pub fn check(tls: &Tls, out: &mut impl Write) -> io::Result<bool> {
     if report.is_well
         && let Err(error) = Store::open(tls)
     {
+        report.error(&error)?;
+    }
+    Ok(report.is_well)
+}
+
+/// Prints whether TLS to upstreams can be spoken. Returns whether a start would succeed. Blocks.
+pub fn check_upstream(settings: &UpstreamTls, out: &mut impl Write) -> io::Result<bool> {
+    let mut report = Report { out, is_well: true };
+    report.title("TLS to upstreams")?;
+    match &settings.ca {
+        _ if settings.insecure => {
+            report.line("warning", "certificates are not verified: --upstream-insecure")?;
+        }
+        Some(path) => report.line("trusts", &path.display().to_string())?,
+        None => report.line("trusts", "the system's authorities")?,
+    }
+    if let Some(files) = &settings.certificate {
+        report.line("shows", &files.chain.display().to_string())?;
+    }
+    if let Err(error) = Connector::open(settings) {
         report.error(&error)?;
     }
     Ok(report.is_well)

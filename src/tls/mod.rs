@@ -1,13 +1,15 @@
-//! TLS towards clients: rustls with aws-lc-rs, from files to a handshaken stream.
+//! TLS: rustls with aws-lc-rs, from files to a handshaken stream.
 //!
-//! A [`Store`] holds what handshakes are made of; [`watch()`] keeps it up to date; [`accept`] is the server's
-//! side of one handshake.
+//! Towards clients a [`Store`] holds what handshakes are made of; [`watch()`] keeps it up to date; [`accept`]
+//! is the server's side of one handshake. Towards upstreams that speak TLS a [`Connector`] is both.
 
 mod check;
 mod choice;
+mod connector;
 mod identity;
 mod pair;
 mod pem;
+mod refusal;
 mod self_signed;
 mod session;
 mod settings;
@@ -18,9 +20,11 @@ mod trust;
 mod watch;
 mod x509;
 
-pub use check::check;
+pub use check::{check, check_upstream};
+pub use connector::Connector;
 pub use identity::Identity;
 pub use pair::{Pair, Problem};
+pub use refusal::explain;
 pub use store::{Looked, Store};
 pub use watch::watch;
 pub use x509::{Certificate, Name};

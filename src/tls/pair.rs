@@ -16,6 +16,9 @@ use super::{pem, sha256_hex};
 /// SHA-256 of the public key of `certs/localhost.pem`, whose private key everybody has.
 const DEVELOPMENT_KEY: &str = include_str!("../../certs/localhost.spki.sha256");
 
+/// What is wrong with a server's certificate alone.
+const NAMELESS: &str = "no names (subjectAltName): browsers refuse it";
+
 /// A certificate chain, leaf first, and its private key, which fits.
 #[derive(Debug)]
 pub struct Pair {
@@ -98,7 +101,14 @@ impl Pair {
         bytes.join(":")
     }
 
-    /// What is wrong with it at this time.
+    /// What is wrong with it at this time, when a client shows it.
+    pub(super) fn problems_of_client(&self, now: SystemTime) -> Vec<Problem> {
+        let mut problems = self.problems(now);
+        problems.retain(|problem| problem.text != NAMELESS);
+        problems
+    }
+
+    /// What is wrong with it at this time, when a server shows it.
     pub fn problems(&self, now: SystemTime) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut say = |is_error, text| problems.push(Problem { is_error, text });
@@ -111,7 +121,7 @@ impl Pair {
             say(true, format!("not valid before {}", date(leaf.not_before)));
         }
         if leaf.names.is_empty() {
-            say(false, "no names (subjectAltName): browsers refuse it".to_owned());
+            say(false, NAMELESS.to_owned());
         }
         let chain: Vec<&Certificate> = std::iter::once(leaf).chain(&self.issuers).collect();
         for (index, two) in chain.windows(2).enumerate() {

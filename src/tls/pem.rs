@@ -79,7 +79,7 @@ pub(super) fn private_key(
     key.with_context(|| {
         format!(
             "no private key in {name}; it must be PEM, with a line -----BEGIN PRIVATE KEY----- \
-             (--key names its file)"
+             (a flag of its own names its file)"
         )
     })
 }

@@ -15,10 +15,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::health::Streak;
 use super::pool::Pool;
+use super::stream::Stream;
 use crate::config::{Check, CheckKind, ProxyVersion};
 use crate::drain::Watch;
 use crate::http::{head, response};
-use crate::net::Stream;
 use crate::proxy_protocol::{self, Told};
 
 /// Bytes of a response head that a check reads.
@@ -77,9 +77,11 @@ impl Look<'_> {
 
     async fn look(&self, index: usize) -> anyhow::Result<()> {
         let member = &self.pool.members()[index];
-        let connected = self.pool.connect_member(member).await;
+        let connected = self.pool.connect_member(member, &self.first).await;
         let (mut stream, _) = connected.map_err(|(_, error)| error).context("connect")?;
-        stream.write_all(&self.first).await.context("send a PROXY header")?;
+        if let Stream::Plain(stream) = &mut stream {
+            stream.write_all(&self.first).await.context("send a PROXY header")?;
+        }
         match &self.check.kind {
             CheckKind::Tcp => Ok(()),
             CheckKind::Http(path) => {

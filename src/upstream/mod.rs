@@ -2,7 +2,7 @@
 //! first that accepts.
 //!
 //! `member.rs` is one of them with its counts, `health.rs` says whether it is up, `balance.rs` which of
-//! them is tried first, `check.rs` looks at them without a request.
+//! them is tried first, `stream.rs` is a connection to one, `check.rs` looks at them without a request.
 
 pub mod balance;
 pub mod health;
@@ -11,24 +11,26 @@ pub mod member;
 mod check;
 mod pool;
 mod route;
+mod stream;
 
 pub use pool::{Connected, Error, Hold, Pool};
 pub use route::{NoRoute, Routes};
+pub use stream::{Connector, Stream};
 
 use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::lookup_host;
 
-use crate::addr::Upstream;
+use crate::addr::{Place, Upstream};
 use crate::net::Target;
 
 /// Every address of a member.
 async fn resolve(member: &Upstream) -> io::Result<Vec<Target>> {
-    Ok(match member {
-        Upstream::Ip(address) => vec![Target::Tcp(*address)],
-        Upstream::Unix(path) => vec![Target::Unix(path.clone())],
-        Upstream::Name(name, port) => {
+    Ok(match &member.place {
+        Place::Ip(address) => vec![Target::Tcp(*address)],
+        Place::Unix(path) => vec![Target::Unix(path.clone())],
+        Place::Name(name, port) => {
             let addresses: Vec<SocketAddr> = lookup_host((name.as_str(), *port)).await?.collect();
             addresses.into_iter().map(Target::Tcp).collect()
         }

@@ -12,10 +12,11 @@ use super::balance::Balancer;
 use super::check;
 use super::health::{self, Change, Outcome};
 use super::member::{self, Lease, Member};
+use super::stream::{Connector, Stream};
 use crate::addr::Upstream;
 use crate::config::{Check, OnDown, ProxyVersion, Upstreams};
 use crate::drain::{self, Drain, Watch};
-use crate::net::{self, Keepalive, Stream, Target};
+use crate::net::Target;
 
 /// The window in whose last part the tunnels of a member that fell are closed.
 const DOWN_WINDOW: Duration = Duration::from_secs(10);
@@ -28,8 +29,7 @@ pub struct Pool {
     falls: Vec<Fall>,
     balancer: Balancer,
     on_down: OnDown,
-    connect_timeout: Duration,
-    keepalive: Keepalive,
+    connector: Connector,
     /// Places of those who wait for a place.
     queue: Semaphore,
     freed: Arc<Notify>,
@@ -103,13 +103,8 @@ impl Fall {
 }
 
 impl Pool {
-    /// A pool of these members, each address of which gets `connect_timeout`.
-    pub fn new(
-        members: Vec<Upstream>,
-        config: &Upstreams,
-        connect_timeout: Duration,
-        keepalive: Keepalive,
-    ) -> Self {
+    /// A pool of these members.
+    pub fn new(members: Vec<Upstream>, config: &Upstreams, connector: Connector) -> Self {
         let health = health::Settings {
             max_fails: config.max_fails,
             fail_timeout: config.fail_timeout,
@@ -124,8 +119,7 @@ impl Pool {
             members,
             balancer: Balancer::new(config.balance),
             on_down: config.on_down,
-            connect_timeout,
-            keepalive,
+            connector,
             queue: Semaphore::new(config.max_queued),
             freed: Arc::new(Notify::new()),
         }
@@ -143,10 +137,12 @@ impl Pool {
     }
 
     /// Connects to the member that is best for this client, or else to the next one that accepts. When all
-    /// have as many connections as they may, waits for one to end, until `deadline`. Cancel safe.
+    /// have as many connections as they may, waits for one to end, until `deadline`. A member that speaks TLS
+    /// gets `first` before its handshake. Cancel safe.
     pub async fn connect(
         &self,
         client: Option<IpAddr>,
+        first: &[u8],
         deadline: Instant,
     ) -> Result<Connected, Error> {
         let mut queued = None;
@@ -155,7 +151,7 @@ impl Pool {
             tokio::pin!(freed);
             // What is freed from now on is not missed.
             freed.as_mut().enable();
-            let walk = self.walk(client);
+            let walk = self.walk(client, first);
             let walked = timeout_at(deadline, walk).await.unwrap_or_else(|_| {
                 let tried = self.members.first().map(|member| member.address().to_string());
                 let tried = tried.unwrap_or_default();
@@ -172,7 +168,7 @@ impl Pool {
     }
 
     /// Tries every member once.
-    async fn walk(&self, client: Option<IpAddr>) -> Result<Connected, Error> {
+    async fn walk(&self, client: Option<IpAddr>, first: &[u8]) -> Result<Connected, Error> {
         let source = io::Error::new(io::ErrorKind::NotFound, "there is none");
         let mut last = Error::Failed { tried: "no upstream".into(), source };
         let mut is_full = false;
@@ -185,7 +181,7 @@ impl Pool {
             else {
                 continue;
             };
-            match self.connect_member(member).await {
+            match self.connect_member(member, first).await {
                 Ok((stream, target)) => {
                     let fallen = (self.on_down == OnDown::Close).then(|| self.falls[index].watch());
                     let freed = Arc::clone(&self.freed);
@@ -233,24 +229,24 @@ impl Pool {
         }
     }
 
-    /// Connects to any address of a member.
+    /// Connects to any address of a member; see [`Connector::connect`] for `first`.
     pub(super) async fn connect_member(
         &self,
         member: &Member,
+        first: &[u8],
     ) -> Result<(Stream, Target), (String, io::Error)> {
         let mut tried = member.address().to_string();
-        let targets = match timeout(self.connect_timeout, super::resolve(member.address())).await {
+        let resolving = super::resolve(member.address());
+        let targets = match timeout(self.connector.timeout, resolving).await {
             Ok(Ok(targets)) => targets,
             Ok(Err(source)) => return Err((tried, source)),
             Err(_) => return Err((tried, io::ErrorKind::TimedOut.into())),
         };
         let mut source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for target in targets {
-            let connecting = net::connect(&target, self.keepalive);
-            source = match timeout(self.connect_timeout, connecting).await {
-                Ok(Ok(stream)) => return Ok((stream, target)),
-                Ok(Err(error)) => error,
-                Err(_) => io::ErrorKind::TimedOut.into(),
+            source = match self.connector.connect(member.address(), &target, first).await {
+                Ok(stream) => return Ok((stream, target)),
+                Err(error) => error,
             };
             tried = target.to_string();
         }

@@ -79,14 +79,13 @@ mod tests {
     use super::*;
     use crate::config::Upstreams;
     use crate::config::route::parse_route;
-    use crate::net::Keepalive;
+    use crate::upstream::Connector;
 
     fn routes(texts: &[&str]) -> Routes {
         let route = |text: &&str| {
             let route = parse_route(text).unwrap();
-            let timeout = std::time::Duration::ZERO;
             let config = Upstreams::default();
-            let pool = Pool::new(route.upstreams, &config, timeout, Keepalive::default());
+            let pool = Pool::new(route.upstreams, &config, Connector::default());
             (route.pattern, Arc::new(pool))
         };
         Routes::new(texts.iter().map(route).collect())

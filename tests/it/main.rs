@@ -26,3 +26,4 @@ mod support;
 mod tickets;
 mod timeouts;
 mod tls_settings;
+mod upstream_tls;

@@ -85,7 +85,7 @@ async fn usage_errors_exit_with_2_and_name_what_is_wrong() {
         (&["--listen", "127.0.0.1:70000", "--upstream", "1"], "up to 65535"),
         (&["--listen", "https://:8443", "--upstream", "1"], "not a URL"),
         (&["--upstream", "ws://app:9000/chat"], "no path"),
-        (&["--upstream", "wss://app:9000"], "TLS to the upstream"),
+        (&["--upstream", "wss://app:9000/chat"], "no path"),
         (&["--upstream", "1", "--self-signed", "--cert", "a.pem"], "--cert"),
         (&["--upstream", "1", "--self-signed", "--tls-min", "1.1"], "1.2 and 1.3"),
         (

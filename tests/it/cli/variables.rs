@@ -40,9 +40,16 @@ async fn every_flag_has_a_variable_of_its_name() {
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/ca.pem");
 
 /// A value for each variable that is not the default; they are set all at once.
-const VARIABLES: [(&str, &str); 40] = [
+const VARIABLES: [(&str, &str); 47] = [
     ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
-    ("WSSGATE_UPSTREAM", "127.0.0.1:1,127.0.0.1:2"),
+    ("WSSGATE_UPSTREAM", "wss://127.0.0.1:1,127.0.0.1:2"),
+    ("WSSGATE_ROUTE", "/a=127.0.0.1:3,/b=127.0.0.1:4"),
+    ("WSSGATE_ALLOW_ORIGIN", "https://one.example,*.two.example"),
+    ("WSSGATE_REQUIRE_ORIGIN", "true"),
+    ("WSSGATE_UPSTREAM_CA", AUTHORITY),
+    ("WSSGATE_UPSTREAM_CERT", concat!(env!("CARGO_MANIFEST_DIR"), "/certs/localhost.pem")),
+    ("WSSGATE_UPSTREAM_KEY", concat!(env!("CARGO_MANIFEST_DIR"), "/certs/localhost.key")),
+    ("WSSGATE_UPSTREAM_INSECURE", "true"),
     ("WSSGATE_SELF_SIGNED", "localhost,one.example"),
     ("WSSGATE_STRICT_SNI", "true"),
     ("WSSGATE_TLS_MIN", "1.3"),
@@ -96,7 +103,8 @@ async fn variables_do_as_flags_and_lists_are_comma_separated() {
     let binary = Binary::start_with(&[], &[&VARIABLES[..], &key_log].concat());
     eventually("it listens twice", || binary.lines("listening").len() == 2).await;
     for line in binary.lines("listening") {
-        assert_eq!(line["upstream"], "127.0.0.1:1,127.0.0.1:2");
+        let upstreams = "wss://127.0.0.1:1,127.0.0.1:2,/a/=127.0.0.1:3,/b/=127.0.0.1:4";
+        assert_eq!(line["upstream"], upstreams);
     }
     let line = binary.line("serving certificate").await;
     assert_eq!(line["names"], "localhost,one.example");
@@ -110,6 +118,8 @@ async fn a_value_that_is_wrong_in_a_variable_is_an_error_that_names_the_flag() {
         let of_tls = ["TICKET_KEY_FILE", "KEY_LOG", "CLIENT_CA", "CLIENT_CERT_HEADERS"];
         if anything.iter().chain(&of_tls).any(|end| name.ends_with(end))
             || name.starts_with("WSSGATE_ALLOW_")
+            || name.starts_with("WSSGATE_UPSTREAM_")
+            || name == "WSSGATE_REQUIRE_ORIGIN"
         {
             continue;
         }

@@ -5,6 +5,7 @@
 mod cases;
 mod differences;
 mod exchange;
+mod upstream;
 
 use std::collections::BTreeSet;
 use std::fs;
