@@ -1,5 +1,6 @@
 //! What to serve: where to listen, where requests go, and everything about them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::ensure;
@@ -8,7 +9,7 @@ use clap::builder::FalseyValueParser;
 use ipnet::IpNet;
 use wssgate::addr::{Listen, Upstream};
 use wssgate::config::route::{Route, parse_route};
-use wssgate::config::{Config, Forwarding, OriginPattern, Origins, parse_network};
+use wssgate::config::{Config, Forwarding, OriginPattern, Origins, parse_network, parse_resolver};
 
 use super::limits::{LimitArgs, TimeoutArgs};
 use super::tls::{CertificateArgs, ClientAuthArgs, TlsArgs};
@@ -38,6 +39,11 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     upstream: Vec<Upstream>,
+    /// Name server for the names of upstreams, as in 127.0.0.53:53; may be repeated [default: those
+    /// of /etc/resolv.conf]
+    #[arg(long, env = "WSSGATE_RESOLVER", hide_env_values = true, value_name = "ADDR",
+          value_delimiter = ',', value_parser = parse_resolver)]
+    resolver: Vec<SocketAddr>,
     /// Where requests for a host, below a path, go instead, as in chat.example.com/ws=10.0.0.7:9000,
     /// *.example.com=9001 or /api=unix:/run/api.sock; may be repeated, the closest one counts
     #[arg(
@@ -149,6 +155,7 @@ impl ServeArgs {
         Ok(Config {
             listen: self.listen,
             upstreams: self.upstream,
+            resolvers: self.resolver,
             routes: self.route,
             origins: Origins {
                 allowed: self.origins.allow_origin,

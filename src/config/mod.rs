@@ -13,8 +13,11 @@ pub use tls::{
     parse_version,
 };
 pub use upstream::{Balance, parse_balance};
-pub use value::{format_duration, parse_duration, parse_keepalive, parse_network, parse_size};
+pub use value::{
+    format_duration, parse_duration, parse_keepalive, parse_network, parse_resolver, parse_size,
+};
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +36,8 @@ pub struct Config {
     pub acme_webroot: Option<PathBuf>,
     /// Where the application listens, for requests that no route is for; there may be none.
     pub upstreams: Vec<Upstream>,
+    /// Name servers for the names of upstreams; none: those of /etc/resolv.conf.
+    pub resolvers: Vec<SocketAddr>,
     /// Which requests go elsewhere.
     pub routes: Vec<route::Route>,
     /// Which pages may open WebSockets.
@@ -59,6 +64,7 @@ impl Config {
             redirect_http: Vec::new(),
             acme_webroot: None,
             upstreams,
+            resolvers: Vec::new(),
             routes: Vec::new(),
             origins: Origins::default(),
             tls: Tls::new(certificates),

@@ -24,6 +24,7 @@ use crate::drain;
 use crate::metrics::Metrics;
 use crate::net::{Keepalive, Listener};
 use crate::tls;
+use crate::upstream::resolve::Resolver;
 use crate::upstream::{Pool, Routes};
 use accept::Accepting;
 use limit::PerIp;
@@ -209,7 +210,11 @@ async fn end(orders: &mut mpsc::Receiver<Order>) {
 
 /// A pool for each route, and one for what no route is for.
 fn routes(config: &Config, keepalive: Keepalive) -> Routes {
-    let pool = |upstreams| Arc::new(Pool::new(upstreams, config.timeouts.connect, keepalive));
+    let resolver = Arc::new(Resolver::new(&config.resolvers));
+    let connect_timeout = config.timeouts.connect;
+    let pool = |upstreams| {
+        Arc::new(Pool::new(upstreams, connect_timeout, keepalive, Arc::clone(&resolver)))
+    };
     let mut routes = config.routes.clone();
     if !config.upstreams.is_empty() {
         routes.push(Route { pattern: route::Pattern::all(), upstreams: config.upstreams.clone() });

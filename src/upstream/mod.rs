@@ -2,26 +2,27 @@
 //! that accepts.
 //!
 //! `member.rs` is one of them with its counts, `health.rs` says whether it is up, `balance.rs` which of
-//! them is tried first.
+//! them is tried first, `resolve.rs` what their names stand for.
 
 pub mod balance;
 pub mod health;
 pub mod member;
+pub mod resolve;
 
 mod route;
 
 pub use route::{NoRoute, Routes};
 
 use std::io;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use crate::addr::Upstream;
 use crate::net::{self, Keepalive, Stream, Target};
+use resolve::Resolver;
 
 /// The members that share the load, in turn.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub struct Pool {
     next: AtomicUsize,
     connect_timeout: Duration,
     keepalive: Keepalive,
+    resolver: Arc<Resolver>,
 }
 
 /// Why no member could be connected to: the last one's trouble.
@@ -42,9 +44,14 @@ pub struct Error {
 }
 
 impl Pool {
-    /// A pool of these members, each address of which gets `connect_timeout`.
-    pub fn new(members: Vec<Upstream>, connect_timeout: Duration, keepalive: Keepalive) -> Self {
-        Self { members, next: AtomicUsize::new(0), connect_timeout, keepalive }
+    /// A pool of these members, each address and each name of which gets `connect_timeout`.
+    pub fn new(
+        members: Vec<Upstream>,
+        connect_timeout: Duration,
+        keepalive: Keepalive,
+        resolver: Arc<Resolver>,
+    ) -> Self {
+        Self { members, next: AtomicUsize::new(0), connect_timeout, keepalive, resolver }
     }
 
     /// Connects to the member whose turn it is, or else to the next one that accepts. Returns the
@@ -72,8 +79,10 @@ impl Pool {
     }
 
     async fn connect_member(&self, member: &Upstream) -> Result<(Stream, Target), Error> {
-        let targets =
-            resolve(member).await.map_err(|source| Error { tried: member.to_string(), source })?;
+        let targets = timeout(self.connect_timeout, resolve(&self.resolver, member))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|source| Error { tried: member.to_string(), source })?;
         let mut source = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         let mut tried = member.to_string();
         for target in targets {
@@ -89,13 +98,12 @@ impl Pool {
     }
 }
 
-async fn resolve(member: &Upstream) -> io::Result<Vec<Target>> {
+async fn resolve(resolver: &Resolver, member: &Upstream) -> io::Result<Vec<Target>> {
     Ok(match member {
         Upstream::Ip(address) => vec![Target::Tcp(*address)],
         Upstream::Unix(path) => vec![Target::Unix(path.clone())],
         Upstream::Name(name, port) => {
-            let addresses: Vec<SocketAddr> = lookup_host((name.as_str(), *port)).await?.collect();
-            addresses.into_iter().map(Target::Tcp).collect()
+            resolver.resolve(name, *port).await?.into_iter().map(Target::Tcp).collect()
         }
     })
 }
@@ -108,7 +116,8 @@ mod tests {
     fn members_take_turns_and_each_is_a_candidate_once() {
         let members: Vec<Upstream> =
             (1..=3).map(|n| format!("10.0.0.{n}:1").parse().unwrap()).collect();
-        let pool = Pool::new(members, Duration::from_secs(1), Keepalive::default());
+        let resolver = Arc::new(Resolver::new(&[]));
+        let pool = Pool::new(members, Duration::from_secs(1), Keepalive::default(), resolver);
         let turns: Vec<String> = (0..4)
             .map(|_| pool.candidates().map(|m| m.to_string()[7..8].to_owned()).collect())
             .collect();

@@ -83,7 +83,9 @@ mod tests {
     fn routes(texts: &[&str]) -> Routes {
         let route = |text: &&str| {
             let route = parse_route(text).unwrap();
-            let pool = Pool::new(route.upstreams, std::time::Duration::ZERO, Keepalive::default());
+            let resolver = Arc::new(crate::upstream::resolve::Resolver::new(&[]));
+            let keepalive = Keepalive::default();
+            let pool = Pool::new(route.upstreams, std::time::Duration::ZERO, keepalive, resolver);
             (route.pattern, Arc::new(pool))
         };
         Routes::new(texts.iter().map(route).collect())

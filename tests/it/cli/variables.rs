@@ -40,9 +40,10 @@ async fn every_flag_has_a_variable_of_its_name() {
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/ca.pem");
 
 /// A value for each variable that is not the default; they are set all at once.
-const VARIABLES: [(&str, &str); 40] = [
+const VARIABLES: [(&str, &str); 41] = [
     ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
     ("WSSGATE_UPSTREAM", "127.0.0.1:1,127.0.0.1:2"),
+    ("WSSGATE_RESOLVER", "127.0.0.53:53,::1"),
     ("WSSGATE_SELF_SIGNED", "localhost,one.example"),
     ("WSSGATE_STRICT_SNI", "true"),
     ("WSSGATE_TLS_MIN", "1.3"),
