@@ -56,7 +56,7 @@ pub(super) struct System {
 }
 
 #[derive(Debug)]
-struct Servers {
+pub(super) struct Servers {
     resolver: TokioResolver,
     search: Vec<Name>,
 }
@@ -118,7 +118,7 @@ impl Paths {
 }
 
 impl Servers {
-    fn read(path: &Path, servers: &[SocketAddr]) -> Result<Self, String> {
+    pub(super) fn read(path: &Path, servers: &[SocketAddr]) -> Result<Self, String> {
         let read = fs::read(path)
             .map_err(|error| error.to_string())
             .and_then(|bytes| parse_resolv_conf(bytes).map_err(|error| error.to_string()))
@@ -164,7 +164,7 @@ impl Servers {
     }
 
     /// The name in every domain to search, and by itself: before them when it has dots enough.
-    fn candidates(&self, name: &Name) -> Vec<Name> {
+    pub(super) fn candidates(&self, name: &Name) -> Vec<Name> {
         let mut whole = name.clone();
         whole.set_fqdn(true);
         if name.is_fqdn() {

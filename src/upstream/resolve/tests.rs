@@ -44,6 +44,26 @@ async fn the_hosts_file_is_enough_and_is_read_anew_when_it_changes() {
 }
 
 #[test]
+fn search_domains_come_first_for_names_with_few_dots() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("resolv.conf");
+    fs::write(&path, "search a.test svc.test\noptions ndots:2\nnameserver 10.0.0.53\n").unwrap();
+    for servers in [&[][..], &["127.0.0.1:5353".parse().unwrap()]] {
+        let servers = system::Servers::read(&path, servers).unwrap();
+        for (name, expected) in [
+            ("app", "app.a.test. app.svc.test. app."),
+            ("app.one", "app.one.a.test. app.one.svc.test. app.one."),
+            ("app.one.two", "app.one.two. app.one.two.a.test. app.one.two.svc.test."),
+            ("app.", "app."),
+        ] {
+            let names = servers.candidates(&name.parse().unwrap());
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            assert_eq!(names.join(" "), expected);
+        }
+    }
+}
+
+#[test]
 fn families_alternate_and_each_address_is_first_in_its_turn() {
     let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     let addresses = |v4: &[&str], v6: &[&str]| Addresses { v4: parse(v4), v6: parse(v6) };
