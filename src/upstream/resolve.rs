@@ -22,6 +22,9 @@ use system::{Paths, System};
 /// How long name servers may take when there is something to fall back to (RFC 8767, 5: 1.8 s at most).
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// After which a caller who gave up has seen name servers be silent, rather than changed his mind.
+const GIVEN_UP: Duration = Duration::from_millis(200);
+
 /// Resolves the names of upstreams.
 #[derive(Debug)]
 pub struct Resolver {
@@ -46,6 +49,15 @@ enum Error {
     NoSuchName,
     /// Name servers say nothing, or nothing of use.
     NoAnswer(io::Error),
+}
+
+/// A question under way. Dropped before it is settled, by a caller whose time limit is shorter, it leaves
+/// word for the next caller, who would wait in vain as well.
+struct Asking<'a> {
+    known: &'a Known,
+    name: &'a str,
+    since: Instant,
+    settled: bool,
 }
 
 impl Resolver {
@@ -92,12 +104,15 @@ impl Resolver {
         }
         let system = self.system();
         let looking = system.lookup(name);
+        let since = Instant::now();
+        let mut asking = Asking { known: &self.known, name, since, settled: false };
         let result = if self.known.has(name) {
             let silent = |_| Err(Error::NoAnswer(io::ErrorKind::TimedOut.into()));
             timeout(PATIENCE, looking).await.unwrap_or_else(silent)
         } else {
             looking.await
         };
+        asking.settled = true;
         match &result {
             Ok(addresses) => self.known.keep(name, addresses, Instant::now()),
             Err(Error::NoSuchName) => self.known.forget(name),
@@ -120,6 +135,14 @@ impl Resolver {
         let system = Arc::new(System::read(&self.paths, &self.servers));
         *self.system.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&system);
         system
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if !self.settled && self.since.elapsed() >= GIVEN_UP {
+            self.known.fall_back(self.name, &io::ErrorKind::TimedOut.into(), Instant::now());
+        }
     }
 }
 
