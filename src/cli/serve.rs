@@ -1,5 +1,6 @@
 //! What to serve: where to listen, where requests go, and everything about them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::ensure;
@@ -10,7 +11,7 @@ use wssgate::addr::{Listen, Upstream};
 use wssgate::config::route::{Route, parse_route};
 use wssgate::config::{
     Config, Forwarding, OriginPattern, Origins, ProxyProtocol, ProxyVersion, UpstreamTls,
-    parse_network,
+    parse_network, parse_resolver,
 };
 
 use super::limits::{LimitArgs, TimeoutArgs};
@@ -43,6 +44,11 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     upstream: Vec<Upstream>,
+    /// Name server for the names of upstreams, as in 127.0.0.53:53; may be repeated [default: those
+    /// of /etc/resolv.conf]
+    #[arg(long, env = "WSSGATE_RESOLVER", hide_env_values = true, value_name = "ADDR",
+          value_delimiter = ',', value_parser = parse_resolver)]
+    resolver: Vec<SocketAddr>,
     /// Where requests for a host, below a path, go instead, as in chat.example.com/ws=10.0.0.7:9000,
     /// *.example.com=9001 or /api=unix:/run/api.sock; may be repeated, the closest one counts
     #[arg(
@@ -188,6 +194,7 @@ impl ServeArgs {
         let mut config = Config {
             listen: self.listen,
             upstreams: self.upstream,
+            resolvers: self.resolver,
             routes: self.route,
             proxy_protocol: ProxyProtocol {
                 accept: self.proxy_protocol.accept_proxy,

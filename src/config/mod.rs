@@ -16,8 +16,11 @@ pub use tls::{
 pub use upstream::{
     Balance, Check, CheckKind, OnDown, UpstreamTls, Upstreams, parse_balance, parse_check,
 };
-pub use value::{format_duration, parse_duration, parse_keepalive, parse_network, parse_size};
+pub use value::{
+    format_duration, parse_duration, parse_keepalive, parse_network, parse_resolver, parse_size,
+};
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +39,8 @@ pub struct Config {
     pub acme_webroot: Option<PathBuf>,
     /// Where the application listens, for requests that no route is for; there may be none.
     pub upstreams: Vec<Upstream>,
+    /// Name servers for the names of upstreams; none: those of /etc/resolv.conf.
+    pub resolvers: Vec<SocketAddr>,
     /// Which requests go elsewhere.
     pub routes: Vec<route::Route>,
     /// The PROXY protocol, on both sides.
@@ -68,6 +73,7 @@ impl Config {
             redirect_http: Vec::new(),
             acme_webroot: None,
             upstreams,
+            resolvers: Vec::new(),
             routes: Vec::new(),
             proxy_protocol: ProxyProtocol::default(),
             balancing: Upstreams::default(),

@@ -1,5 +1,6 @@
-//! Values as people write them: durations, sizes, networks.
+//! Values as people write them: durations, sizes, networks, name servers.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -54,6 +55,15 @@ pub fn parse_network(text: &str) -> anyhow::Result<IpNet> {
         .with_context(|| format!("{text:?} is not a network; write it as in 10.0.0.0/8"))
 }
 
+/// Reads the address of a name server: `127.0.0.53:53`, or one without its port.
+pub fn parse_resolver(text: &str) -> anyhow::Result<SocketAddr> {
+    text.parse::<SocketAddr>()
+        .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)))
+        .with_context(|| {
+            format!("{text:?} is not the address of a name server; write it as in 127.0.0.53:53")
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +89,18 @@ mod tests {
         assert_eq!(parse_network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
         assert_eq!(parse_network("::1").unwrap().to_string(), "::1/128");
         assert!(parse_network("10.0.0.0/33").is_err());
+    }
+
+    #[test]
+    fn name_servers_are_addresses_with_or_without_a_port() {
+        for (text, read) in [
+            ("127.0.0.53:5353", "127.0.0.53:5353"),
+            ("127.0.0.53", "127.0.0.53:53"),
+            ("::1", "[::1]:53"),
+            ("[::1]:5353", "[::1]:5353"),
+        ] {
+            assert_eq!(parse_resolver(text).unwrap().to_string(), read);
+        }
+        assert!(parse_resolver("dns.example").unwrap_err().to_string().contains("127.0.0.53:53"));
     }
 }

@@ -25,6 +25,7 @@ use crate::drain;
 use crate::metrics::Metrics;
 use crate::net::{Keepalive, Listener};
 use crate::tls;
+use crate::upstream::resolve::Resolver;
 use crate::upstream::{self, Pool, Routes};
 use accept::Accepting;
 
@@ -225,8 +226,12 @@ async fn end(orders: &mut mpsc::Receiver<Order>) {
 /// A pool for each route, and one for what no route is for.
 fn routes(config: &Config, keepalive: Keepalive) -> anyhow::Result<Routes> {
     let tls = config.has_tls_upstream().then(|| tls::Connector::open(&config.upstream_tls));
-    let connector =
-        upstream::Connector { timeout: config.timeouts.connect, keepalive, tls: tls.transpose()? };
+    let connector = upstream::Connector {
+        timeout: config.timeouts.connect,
+        keepalive,
+        resolver: Arc::new(Resolver::new(&config.resolvers)),
+        tls: tls.transpose()?,
+    };
     let pool = |upstreams| Arc::new(Pool::new(upstreams, &config.balancing, connector.clone()));
     let mut routes = config.routes.clone();
     if !config.upstreams.is_empty() {

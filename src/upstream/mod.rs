@@ -2,11 +2,13 @@
 //! first that accepts.
 //!
 //! `member.rs` is one of them with its counts, `health.rs` says whether it is up, `balance.rs` which of
-//! them is tried first, `stream.rs` is a connection to one, `check.rs` looks at them without a request.
+//! them is tried first, `resolve.rs` what their names stand for, `stream.rs` is a connection to
+//! one, `check.rs` looks at them without a request.
 
 pub mod balance;
 pub mod health;
 pub mod member;
+pub mod resolve;
 
 mod check;
 mod pool;
@@ -18,20 +20,18 @@ pub use route::{NoRoute, Routes};
 pub use stream::{Connector, Stream};
 
 use std::io;
-use std::net::SocketAddr;
-
-use tokio::net::lookup_host;
 
 use crate::addr::{Place, Upstream};
 use crate::net::Target;
+use resolve::Resolver;
 
 /// Every address of a member.
-async fn resolve(member: &Upstream) -> io::Result<Vec<Target>> {
+async fn resolve(resolver: &Resolver, member: &Upstream) -> io::Result<Vec<Target>> {
     Ok(match &member.place {
         Place::Ip(address) => vec![Target::Tcp(*address)],
         Place::Unix(path) => vec![Target::Unix(path.clone())],
         Place::Name(name, port) => {
-            let addresses: Vec<SocketAddr> = lookup_host((name.as_str(), *port)).await?.collect();
+            let addresses = resolver.resolve(name, *port).await?;
             addresses.into_iter().map(Target::Tcp).collect()
         }
     })

@@ -236,7 +236,7 @@ impl Pool {
         first: &[u8],
     ) -> Result<(Stream, Target), (String, io::Error)> {
         let mut tried = member.address().to_string();
-        let resolving = super::resolve(member.address());
+        let resolving = super::resolve(&self.connector.resolver, member.address());
         let targets = match timeout(self.connector.timeout, resolving).await {
             Ok(Ok(targets)) => targets,
             Ok(Err(source)) => return Err((tried, source)),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::resolve::Resolver;
 use crate::addr::{Place, Upstream};
 use crate::net::{self, Keepalive, Target};
 use crate::tls;
@@ -31,6 +33,8 @@ pub struct Connector {
     pub timeout: Duration,
     /// The socket's options.
     pub keepalive: Keepalive,
+    /// For members that are written as names.
+    pub resolver: Arc<Resolver>,
     /// For members that speak TLS; there must be one for those.
     pub tls: Option<tls::Connector>,
 }

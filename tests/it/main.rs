@@ -20,6 +20,7 @@ mod limits;
 mod log;
 mod plain;
 mod redirect;
+mod resolve;
 mod smoke;
 mod smuggling;
 mod support;

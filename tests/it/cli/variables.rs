@@ -40,7 +40,7 @@ async fn every_flag_has_a_variable_of_its_name() {
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/ca.pem");
 
 /// A value for each variable that is not the default; they are set all at once.
-const VARIABLES: [(&str, &str); 47] = [
+const VARIABLES: [(&str, &str); 48] = [
     ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
     ("WSSGATE_UPSTREAM", "wss://127.0.0.1:1,127.0.0.1:2"),
     ("WSSGATE_ROUTE", "/a=127.0.0.1:3,/b=127.0.0.1:4"),
@@ -50,6 +50,7 @@ const VARIABLES: [(&str, &str); 47] = [
     ("WSSGATE_UPSTREAM_CERT", concat!(env!("CARGO_MANIFEST_DIR"), "/certs/localhost.pem")),
     ("WSSGATE_UPSTREAM_KEY", concat!(env!("CARGO_MANIFEST_DIR"), "/certs/localhost.key")),
     ("WSSGATE_UPSTREAM_INSECURE", "true"),
+    ("WSSGATE_RESOLVER", "127.0.0.53:53,::1"),
     ("WSSGATE_SELF_SIGNED", "localhost,one.example"),
     ("WSSGATE_STRICT_SNI", "true"),
     ("WSSGATE_TLS_MIN", "1.3"),

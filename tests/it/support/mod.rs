@@ -7,6 +7,7 @@
 mod authority;
 mod binary;
 mod client;
+mod name_server;
 mod process;
 mod proxy;
 mod replica;
@@ -15,6 +16,7 @@ mod upstream;
 pub(crate) use authority::{Authority, Issued, Key, Leaf, Usage, Validity};
 pub(crate) use binary::{Binary, certificate_arguments};
 pub(crate) use client::{Client, Connector, TlsOptions};
+pub(crate) use name_server::{Mood, NameServer};
 pub(crate) use process::{Process, free_port, installed, program};
 pub(crate) use proxy::Proxy;
 pub(crate) use replica::Replica;
