@@ -123,7 +123,7 @@ struct OriginArgs {
     allow_origin: Vec<OriginPattern>,
     /// Refuse WebSocket requests that are not from a page, too
     #[arg(long, env = "WSSGATE_REQUIRE_ORIGIN", hide_env_values = true,
-          value_parser = FalseyValueParser::new(), requires = "allow_origin")]
+          value_parser = FalseyValueParser::new())]
     require_origin: bool,
 }
 
@@ -190,6 +190,10 @@ impl ServeArgs {
         ensure!(
             client_auth.is_some() || !self.forwarding.client_cert_headers,
             "--client-cert-headers without --client-ca: nobody is asked for a certificate"
+        );
+        ensure!(
+            !self.origins.allow_origin.is_empty() || !self.origins.require_origin,
+            "--require-origin without --allow-origin: say which pages may open WebSockets"
         );
         let mut config = Config {
             listen: self.listen,

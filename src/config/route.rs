@@ -1,6 +1,7 @@
 //! Which requests go where: by host and by the beginning of the path.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use anyhow::{Context as _, ensure};
@@ -26,7 +27,7 @@ pub struct Pattern {
     pub prefix: String,
 }
 
-/// The hosts of a route, in lower case and without a port.
+/// The hosts of a route, in lower case, without a port or a dot at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
     /// This one.
@@ -52,18 +53,9 @@ impl FromStr for Pattern {
         let is_path =
             prefix.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !b"?#*".contains(&byte));
         ensure!(is_path, "{prefix:?} is not the beginning of a path, as in /chat");
-        let name = host.strip_prefix("*.").unwrap_or(host).to_ascii_lowercase();
-        let name = name.strip_prefix('[').and_then(|v6| v6.strip_suffix(']')).unwrap_or(&name);
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
-        ensure!(
-            name.bytes().all(is_name) && (host.is_empty() || !name.is_empty()),
-            "{host:?} is not a host, as in example.com or *.example.com"
-        );
-        let host = match host {
-            "" => Host::Any,
-            host if host.starts_with("*.") => Host::Below(name.to_owned()),
-            _ => Host::Exact(name.to_owned()),
-        };
+        let host = parse_host(host).with_context(|| {
+            format!("{host:?} is not a host without a port, as in example.com or *.example.com")
+        })?;
         Ok(Self { host, prefix: prefix.trim_end_matches('/').to_owned() })
     }
 }
@@ -71,12 +63,34 @@ impl FromStr for Pattern {
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
+            Host::Exact(v6) if v6.contains(':') => write!(f, "[{v6}]")?,
             Host::Exact(name) => f.write_str(name)?,
             Host::Below(domain) => write!(f, "*.{domain}")?,
             Host::Any => {}
         }
-        write!(f, "{}/", self.prefix)
+        f.write_str(if self.prefix.is_empty() { "/" } else { &self.prefix })
     }
+}
+
+/// Written in any way, kept in the one that requests are compared with.
+fn parse_host(text: &str) -> Option<Host> {
+    if text.is_empty() {
+        return Some(Host::Any);
+    }
+    if let Some(v6) = text.strip_prefix('[') {
+        let v6: Ipv6Addr = v6.strip_suffix(']')?.parse().ok()?;
+        return Some(Host::Exact(v6.to_string()));
+    }
+    let (name, is_domain) = match text.strip_prefix("*.") {
+        Some(domain) => (domain, true),
+        None => (text, false),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if name.is_empty() || name.starts_with('.') || !name.bytes().all(is_name) {
+        return None;
+    }
+    Some(if is_domain { Host::Below(name) } else { Host::Exact(name) })
 }
 
 /// Reads a route to one upstream: `HOST/PREFIX=ADDR`, either part of the left side may be empty.
@@ -110,18 +124,30 @@ mod tests {
             ("example.com=9000", Host::Exact("example.com".into()), ""),
             ("*.example.com/a/b/=9000", Host::Below("example.com".into()), "/a/b"),
             ("[::1]/x=9000", Host::Exact("::1".into()), "/x"),
+            ("[0:0::0:1]=9000", Host::Exact("::1".into()), ""),
+            ("Example.com./x=9000", Host::Exact("example.com".into()), "/x"),
+            ("*.example.com.=9000", Host::Below("example.com".into()), ""),
             ("/=9000", Host::Any, ""),
             ("=9000", Host::Any, ""),
             ("/a=unix:/run/a=b.sock", Host::Any, "/a"),
         ] {
             let route = parse_route(text).unwrap();
             assert_eq!(route.pattern, Pattern { host, prefix: prefix.into() }, "{text}");
+            let printed = route.pattern.to_string();
+            assert_eq!(printed.parse::<Pattern>().unwrap(), route.pattern, "{text}: {printed}");
         }
         for (text, part) in [
             ("9000", "HOST/PREFIX=ADDR"),
             ("/a?b=9000", "beginning of a path"),
             ("a b/=9000", "is not a host"),
             ("*./=9000", "is not a host"),
+            ("*=9000", "is not a host"),
+            (".=9000", "is not a host"),
+            ("*.*.example.com=9000", "is not a host"),
+            ("example.com:8443/a=9000", "without a port"),
+            ("[::1]:8443/a=9000", "without a port"),
+            ("::1/a=9000", "is not a host"),
+            ("[a]/a=9000", "is not a host"),
             ("a/b=nonsense", "is not an address"),
         ] {
             let error = parse_route(text).unwrap_err().to_string();

@@ -56,8 +56,9 @@ impl FromStr for Pattern {
             None => (rest, false),
         };
         let (host, port) = split_port(rest).ok_or_else(wrong)?;
-        let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
-        if host.is_empty() || !host.bytes().all(is_known) || !scheme.bytes().all(is_scheme_byte) {
+        let is_known = |byte: u8| is_label_byte(byte) || b"[]:".contains(&byte);
+        let is_scheme = !scheme.is_empty() && scheme.bytes().all(is_scheme_byte);
+        if host.is_empty() || !host.bytes().all(is_known) || !is_scheme {
             return Err(wrong());
         }
         let scheme = scheme.to_ascii_lowercase();
@@ -87,6 +88,7 @@ impl Pattern {
         domain.eq_ignore_ascii_case(self.host.as_bytes())
             && labels.len() > 1
             && labels.ends_with(b".")
+            && labels.iter().copied().all(is_label_byte)
     }
 }
 
@@ -124,6 +126,10 @@ fn default_port(scheme: &str) -> Option<u16> {
         "http" => Some(80),
         _ => None,
     }
+}
+
+fn is_label_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
 }
 
 /// RFC 3986, 3.1.
@@ -174,6 +180,11 @@ mod tests {
                     "http://a.example.com",
                     "https://a.example.com:1",
                     "https://a.example.com.",
+                    // Nothing that a browser says, and nothing below the domain.
+                    "https://evil.org/.example.com",
+                    "https://evil.org#.example.com",
+                    "https://[::1].example.com",
+                    "https://a@b.example.com",
                 ],
             ),
             ("http://localhost:3000", &["http://localhost:3000"], &["http://localhost", "null"]),
@@ -194,9 +205,17 @@ mod tests {
 
     #[test]
     fn what_is_no_origin_is_said() {
-        for text in
-            ["", "*", "*.", "https://", "https://a/b", "https://a:b", "a b", "https://a:70000"]
-        {
+        for text in [
+            "",
+            "*",
+            "*.",
+            "://a",
+            "https://",
+            "https://a/b",
+            "https://a:b",
+            "a b",
+            "https://a:70000",
+        ] {
             let error = text.parse::<Pattern>().unwrap_err().to_string();
             assert!(error.contains("is not an origin"), "{text}: {error}");
         }

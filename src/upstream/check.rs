@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::health::Streak;
 use super::pool::Pool;
 use super::stream::Stream;
+use crate::addr::{Place, Upstream};
 use crate::config::{Check, CheckKind, ProxyVersion};
 use crate::drain::Watch;
 use crate::http::{head, response};
@@ -85,7 +86,7 @@ impl Look<'_> {
         match &self.check.kind {
             CheckKind::Tcp => Ok(()),
             CheckKind::Http(path) => {
-                let head = ask(&mut stream, &http_request(path, member.address())).await?;
+                let head = ask(&mut stream, &http_request(path, &host(member.address()))).await?;
                 let status = response::parse(&head)?.status;
                 ensure!((200..400).contains(&status), "answered {status}");
                 Ok(())
@@ -93,7 +94,8 @@ impl Look<'_> {
             CheckKind::Ws(path) => {
                 let key: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
                 let key = STANDARD.encode(key);
-                let head = ask(&mut stream, &ws_request(path, member.address(), &key)).await?;
+                let head =
+                    ask(&mut stream, &ws_request(path, &host(member.address()), &key)).await?;
                 let response = response::parse(&head)?;
                 ensure!(response.status == 101, "answered {} to an upgrade", response.status);
                 response.accepts(&key)?;
@@ -104,13 +106,22 @@ impl Look<'_> {
     }
 }
 
-fn http_request(path: &str, host: &impl std::fmt::Display) -> String {
+/// A member's address as Host may be (RFC 9110, 7.2): the path of a socket is none.
+fn host(address: &Upstream) -> String {
+    match &address.place {
+        Place::Unix(_) => "localhost".into(),
+        Place::Ip(address) => address.to_string(),
+        Place::Name(name, port) => format!("{name}:{port}"),
+    }
+}
+
+fn http_request(path: &str, host: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: wssgate\r\nConnection: close\r\n\r\n"
     )
 }
 
-fn ws_request(path: &str, host: &impl std::fmt::Display, key: &str) -> String {
+fn ws_request(path: &str, host: &str, key: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: wssgate\r\nSec-WebSocket-Key: {key}\r\n\
          Sec-WebSocket-Version: 13\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -131,5 +142,22 @@ async fn ask(stream: &mut Stream, request: &str) -> anyhow::Result<Vec<u8>> {
             return Ok(buf);
         }
         buf.drain(..length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::request;
+
+    #[test]
+    fn checks_are_requests_that_are_in_order() {
+        let key = STANDARD.encode([0; 16]);
+        for address in ["127.0.0.1:9000", "[::1]:9000", "app:9000", "unix:/run/app.sock"] {
+            let host = host(&address.parse().unwrap());
+            for text in [http_request("/up", &host), ws_request("/chat?x", &host, &key)] {
+                assert!(request::parse(text.as_bytes()).is_ok(), "{text}");
+            }
+        }
     }
 }

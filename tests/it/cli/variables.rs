@@ -40,12 +40,10 @@ async fn every_flag_has_a_variable_of_its_name() {
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/ca.pem");
 
 /// A value for each variable that is not the default; they are set all at once.
-const VARIABLES: [(&str, &str); 48] = [
+const VARIABLES: [(&str, &str); 60] = [
     ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
     ("WSSGATE_UPSTREAM", "wss://127.0.0.1:1,127.0.0.1:2"),
-    ("WSSGATE_ROUTE", "/a=127.0.0.1:3,/b=127.0.0.1:4"),
-    ("WSSGATE_ALLOW_ORIGIN", "https://one.example,*.two.example"),
-    ("WSSGATE_REQUIRE_ORIGIN", "true"),
+    ("WSSGATE_ROUTE", "one.example/chat=127.0.0.1:3,/two=127.0.0.1:4"),
     ("WSSGATE_UPSTREAM_CA", AUTHORITY),
     ("WSSGATE_UPSTREAM_CERT", concat!(env!("CARGO_MANIFEST_DIR"), "/certs/localhost.pem")),
     ("WSSGATE_UPSTREAM_KEY", concat!(env!("CARGO_MANIFEST_DIR"), "/certs/localhost.key")),
@@ -65,6 +63,20 @@ const VARIABLES: [(&str, &str); 48] = [
     ("WSSGATE_ALLOW_URI", "spiffe://example.org/one,spiffe://example.org/two"),
     ("WSSGATE_ALLOW_OU", "one,two"),
     ("WSSGATE_CLIENT_CERT_HEADERS", "true"),
+    ("WSSGATE_BALANCE", "least-connections"),
+    ("WSSGATE_MAX_FAILS", "9"),
+    ("WSSGATE_FAIL_TIMEOUT", "9s"),
+    ("WSSGATE_HEALTH_CHECK", "ws:/chat"),
+    ("WSSGATE_HEALTH_CHECK_INTERVAL", "9s"),
+    ("WSSGATE_HEALTH_CHECK_TIMEOUT", "9s"),
+    ("WSSGATE_HEALTH_CHECK_RISE", "9"),
+    ("WSSGATE_HEALTH_CHECK_FALL", "9"),
+    ("WSSGATE_ON_UPSTREAM_DOWN", "close"),
+    ("WSSGATE_SLOW_START", "9s"),
+    ("WSSGATE_MAX_CONNECTIONS_PER_UPSTREAM", "9"),
+    ("WSSGATE_MAX_QUEUED", "9"),
+    ("WSSGATE_ALLOW_ORIGIN", "https://one.example,*.two.example"),
+    ("WSSGATE_REQUIRE_ORIGIN", "true"),
     ("WSSGATE_FORWARDED", "true"),
     ("WSSGATE_TRUSTED_PROXY", "10.0.0.0/8,::1"),
     ("WSSGATE_SETUP_TIMEOUT", "9s"),
@@ -104,8 +116,9 @@ async fn variables_do_as_flags_and_lists_are_comma_separated() {
     let binary = Binary::start_with(&[], &[&VARIABLES[..], &key_log].concat());
     eventually("it listens twice", || binary.lines("listening").len() == 2).await;
     for line in binary.lines("listening") {
-        let upstreams = "wss://127.0.0.1:1,127.0.0.1:2,/a/=127.0.0.1:3,/b/=127.0.0.1:4";
-        assert_eq!(line["upstream"], upstreams);
+        let upstreams = "wss://127.0.0.1:1,127.0.0.1:2";
+        let routes = "one.example/chat=127.0.0.1:3,/two=127.0.0.1:4";
+        assert_eq!(line["upstream"], format!("{upstreams},{routes}"));
     }
     let line = binary.line("serving certificate").await;
     assert_eq!(line["names"], "localhost,one.example");
@@ -117,10 +130,14 @@ async fn a_value_that_is_wrong_in_a_variable_is_an_error_that_names_the_flag() {
         // Names and paths may be anything until they are used, and so may what is true.
         let anything = ["SELF_SIGNED", "FORWARDED", "LOG_QUERY", "ACME_WEBROOT", "STRICT_SNI"];
         let of_tls = ["TICKET_KEY_FILE", "KEY_LOG", "CLIENT_CA", "CLIENT_CERT_HEADERS"];
-        if anything.iter().chain(&of_tls).any(|end| name.ends_with(end))
-            || name.starts_with("WSSGATE_ALLOW_")
-            || name.starts_with("WSSGATE_UPSTREAM_")
-            || name == "WSSGATE_REQUIRE_ORIGIN"
+        let of_clients = ["ALLOW_CN", "ALLOW_DNS", "ALLOW_URI", "ALLOW_OU", "REQUIRE_ORIGIN"];
+        let of_upstreams = ["UPSTREAM_CA", "UPSTREAM_CERT", "UPSTREAM_KEY", "UPSTREAM_INSECURE"];
+        if anything
+            .iter()
+            .chain(&of_tls)
+            .chain(&of_clients)
+            .chain(&of_upstreams)
+            .any(|end| name.ends_with(end))
         {
             continue;
         }
