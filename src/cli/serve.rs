@@ -130,7 +130,7 @@ struct OriginArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "PROXY protocol")]
 struct ProxyArgs {
-    /// Take the client's address from the header, v1 or v2, with which every --trusted-proxy begins
+    /// Take the client's address from the header, v1 or v2, with which every trusted proxy begins
     #[arg(long, env = "WSSGATE_ACCEPT_PROXY", hide_env_values = true, value_parser = FalseyValueParser::new())]
     accept_proxy: bool,
     /// Begin every connection to an upstream with such a header; v2 tells of TLS, too

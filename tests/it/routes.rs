@@ -336,7 +336,7 @@ async fn a_route_that_is_none_is_said_so_with_exit_code_2() {
         ("https://example.com/a=9000", "is not a host"),
         ("a/b=nonsense", "is not an address"),
         ("a/b=", "is not an address"),
-        ("a/b=wss://app:9000", "TLS to the upstream"),
+        ("a/b=ftp://app:9000", "unknown scheme"),
         ("a/b=http://app:9000/c", "no path"),
         ("/a=127.0.0.1:1,/b", "\"/b\" is not a route"),
     ] {

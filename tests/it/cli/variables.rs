@@ -40,7 +40,7 @@ async fn every_flag_has_a_variable_of_its_name() {
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/ca.pem");
 
 /// A value for each variable that is not the default; they are set all at once.
-const VARIABLES: [(&str, &str); 60] = [
+const VARIABLES: [(&str, &str); 62] = [
     ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
     ("WSSGATE_UPSTREAM", "wss://127.0.0.1:1,127.0.0.1:2"),
     ("WSSGATE_ROUTE", "one.example/chat=127.0.0.1:3,/two=127.0.0.1:4"),
@@ -79,6 +79,8 @@ const VARIABLES: [(&str, &str); 60] = [
     ("WSSGATE_REQUIRE_ORIGIN", "true"),
     ("WSSGATE_FORWARDED", "true"),
     ("WSSGATE_TRUSTED_PROXY", "10.0.0.0/8,::1"),
+    ("WSSGATE_ACCEPT_PROXY", "true"),
+    ("WSSGATE_SEND_PROXY", "v2"),
     ("WSSGATE_SETUP_TIMEOUT", "9s"),
     ("WSSGATE_CONNECT_TIMEOUT", "9s"),
     ("WSSGATE_UPGRADE_TIMEOUT", "9s"),
@@ -130,7 +132,8 @@ async fn a_value_that_is_wrong_in_a_variable_is_an_error_that_names_the_flag() {
         // Names and paths may be anything until they are used, and so may what is true.
         let anything = ["SELF_SIGNED", "FORWARDED", "LOG_QUERY", "ACME_WEBROOT", "STRICT_SNI"];
         let of_tls = ["TICKET_KEY_FILE", "KEY_LOG", "CLIENT_CA", "CLIENT_CERT_HEADERS"];
-        let of_clients = ["ALLOW_CN", "ALLOW_DNS", "ALLOW_URI", "ALLOW_OU", "REQUIRE_ORIGIN"];
+        let of_clients =
+            ["ALLOW_CN", "ALLOW_DNS", "ALLOW_URI", "ALLOW_OU", "REQUIRE_ORIGIN", "ACCEPT_PROXY"];
         let of_upstreams = ["UPSTREAM_CA", "UPSTREAM_CERT", "UPSTREAM_KEY", "UPSTREAM_INSECURE"];
         if anything
             .iter()
