@@ -32,6 +32,7 @@ pub struct Pool {
     keepalive: Keepalive,
     /// Places of those who wait for a place.
     queue: Semaphore,
+    max_queued: usize,
     freed: Arc<Notify>,
 }
 
@@ -116,6 +117,7 @@ impl Pool {
             slow_start: config.slow_start,
         };
         let max_connections = config.max_connections;
+        let max_queued = config.max_queued.min(Semaphore::MAX_PERMITS);
         let settings = member::Settings { max_connections, health, ..member::Settings::default() };
         let members: Vec<Arc<Member>> =
             members.into_iter().map(|address| Arc::new(Member::new(address, settings))).collect();
@@ -126,7 +128,8 @@ impl Pool {
             on_down: config.on_down,
             connect_timeout,
             keepalive,
-            queue: Semaphore::new(config.max_queued),
+            queue: Semaphore::new(max_queued),
+            max_queued,
             freed: Arc::new(Notify::new()),
         }
     }
@@ -141,8 +144,14 @@ impl Pool {
         &self.members
     }
 
+    /// How many wait for a place.
+    pub fn queued(&self) -> usize {
+        self.max_queued - self.queue.available_permits()
+    }
+
     /// Connects to the member that is best for this client, or else to the next one that accepts. When all
-    /// have as many connections as they may, waits for one to end, until `deadline`. Cancel safe.
+    /// that are up have as many connections as they may, waits for one to end, until `deadline`, or until
+    /// the client is `gone`. Cancel safe.
     pub async fn connect(
         &self,
         client: Option<IpAddr>,
@@ -154,8 +163,7 @@ impl Pool {
             tokio::pin!(freed);
             // What is freed from now on is not missed.
             freed.as_mut().enable();
-            let walk = self.walk(client);
-            let walked = timeout_at(deadline, walk).await.unwrap_or_else(|_| {
+            let walked = timeout_at(deadline, self.walk(client)).await.unwrap_or_else(|_| {
                 let tried = self.members.first().map(|member| member.address().to_string());
                 let tried = tried.unwrap_or_default();
                 Err(Error::Failed { tried, source: io::ErrorKind::TimedOut.into() })
