@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::balance::Balancer;
 use super::check;
@@ -77,6 +77,8 @@ pub enum Error {
     },
     /// All have as many connections as they may, and enough wait already, or waited too long.
     Full,
+    /// The client has not waited for a place.
+    Gone,
 }
 
 #[derive(Debug)]
@@ -156,7 +158,9 @@ impl Pool {
         &self,
         client: Option<IpAddr>,
         deadline: Instant,
+        gone: impl Future<Output = ()>,
     ) -> Result<Connected, Error> {
+        let mut gone = std::pin::pin!(gone);
         let mut queued = None;
         loop {
             let freed = self.freed.notified();
@@ -174,7 +178,12 @@ impl Pool {
             if queued.is_none() {
                 queued = Some(self.queue.try_acquire().map_err(|_| Error::Full)?);
             }
-            timeout_at(deadline, freed).await.map_err(|_| Error::Full)?;
+            tokio::select! {
+                biased;
+                () = freed => {}
+                () = &mut gone => return Err(Error::Gone),
+                () = sleep_until(deadline) => return Err(Error::Full),
+            }
         }
     }
 
