@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::balance::Balancer;
 use super::check;
@@ -19,6 +19,10 @@ use crate::net::{self, Keepalive, Stream, Target};
 
 /// The window in whose last part the tunnels of a member that fell are closed.
 const DOWN_WINDOW: Duration = Duration::from_secs(10);
+
+/// How often those who wait look for a place that nobody told them of: one that was not connected to after
+/// all, or of a member that is back.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The members that share the load.
 #[derive(Debug)]
@@ -183,6 +187,7 @@ impl Pool {
                 () = freed => {}
                 () = &mut gone => return Err(Error::Gone),
                 () = sleep_until(deadline) => return Err(Error::Full),
+                () = sleep(LOOK_AGAIN) => {}
             }
         }
     }
