@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::balance::Balancer;
 use super::check;
-use super::health::{self, Change, Outcome};
+use super::health::{self, Change, Outcome, Standing};
 use super::member::{self, Lease, Member};
 use crate::addr::Upstream;
 use crate::config::{Check, OnDown, Upstreams};
@@ -197,7 +197,12 @@ impl Pool {
         let source = io::Error::new(io::ErrorKind::NotFound, "there is none");
         let mut last = Error::Failed { tried: "no upstream".into(), source };
         let mut is_full = false;
-        for member in self.balancer.order(&self.members, client, Instant::now()) {
+        let now = Instant::now();
+        for member in self.balancer.order(&self.members, client, now) {
+            // Those that are down come last: better to wait for one that is only busy.
+            if is_full && (member.standing(now) == Standing::Down || !self.has_place(now)) {
+                break;
+            }
             let Some(lease) = member.lease() else {
                 is_full = true;
                 continue;
@@ -221,6 +226,12 @@ impl Pool {
             }
         }
         if is_full { Err(Error::Full) } else { Err(last) }
+    }
+
+    /// Whether any member can take one more that is not down.
+    fn has_place(&self, now: Instant) -> bool {
+        let mut members = self.members.iter();
+        members.any(|member| !member.is_full() && member.standing(now) != Standing::Down)
     }
 
     /// Says that a member has done what it is there for.
