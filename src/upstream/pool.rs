@@ -165,17 +165,14 @@ impl Pool {
         gone: impl Future<Output = ()>,
     ) -> Result<Connected, Error> {
         let mut gone = std::pin::pin!(gone);
+        let patience = self.connect_timeout.min(deadline - Instant::now()) / 2;
         let mut queued = None;
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             // What is freed from now on is not missed.
             freed.as_mut().enable();
-            let walked = timeout_at(deadline, self.walk(client)).await.unwrap_or_else(|_| {
-                let tried = self.members.first().map(|member| member.address().to_string());
-                let tried = tried.unwrap_or_default();
-                Err(Error::Failed { tried, source: io::ErrorKind::TimedOut.into() })
-            });
+            let walked = self.walk(client, deadline, patience).await;
             if !matches!(walked, Err(Error::Full)) {
                 return walked;
             }
@@ -192,8 +189,14 @@ impl Pool {
         }
     }
 
-    /// Tries every member once.
-    async fn walk(&self, client: Option<IpAddr>) -> Result<Connected, Error> {
+    /// Tries every member once, until `deadline`. One that has not accepted by then has failed if it had
+    /// `patience` to do so.
+    async fn walk(
+        &self,
+        client: Option<IpAddr>,
+        deadline: Instant,
+        patience: Duration,
+    ) -> Result<Connected, Error> {
         let source = io::Error::new(io::ErrorKind::NotFound, "there is none");
         let mut last = Error::Failed { tried: "no upstream".into(), source };
         let mut is_full = false;
@@ -211,7 +214,11 @@ impl Pool {
             else {
                 continue;
             };
-            match self.connect_member(member).await {
+            let began = Instant::now();
+            let connecting = timeout_at(deadline, self.connect_member(member)).await;
+            let is_late = connecting.is_err();
+            let late = |_| Err((member.address().to_string(), io::ErrorKind::TimedOut.into()));
+            match connecting.unwrap_or_else(late) {
                 Ok((stream, target)) => {
                     let fallen = (self.on_down == OnDown::Close).then(|| self.falls[index].watch());
                     let freed = Arc::clone(&self.freed);
@@ -220,8 +227,13 @@ impl Pool {
                 }
                 Err((tried, source)) => {
                     tracing::debug!(upstream = tried, error = %source, "upstream not reached");
-                    self.failed(index);
+                    if !is_late || began.elapsed() >= patience {
+                        self.failed(index);
+                    }
                     last = Error::Failed { tried, source };
+                    if is_late {
+                        return Err(last);
+                    }
                 }
             }
         }
