@@ -6,6 +6,7 @@
 
 mod authority;
 mod binary;
+mod black_hole;
 mod client;
 mod process;
 mod proxy;
@@ -14,6 +15,7 @@ mod upstream;
 
 pub(crate) use authority::{Authority, Issued, Key, Leaf, Usage, Validity};
 pub(crate) use binary::{Binary, certificate_arguments};
+pub(crate) use black_hole::BlackHole;
 pub(crate) use client::{Client, Connector, TlsOptions};
 pub(crate) use process::{Process, free_port, installed, program};
 pub(crate) use proxy::Proxy;
