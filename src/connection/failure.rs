@@ -101,6 +101,9 @@ impl From<upstream::Error> for Failure {
                 let refusal = Refusal::new(503, "every upstream has as many connections as it may");
                 return Self::upstream(Stage::Connect, refusal, None);
             }
+            upstream::Error::Gone => {
+                return Self::client(Stage::Connect, "closed while it waited for an upstream");
+            }
         };
         let refusal = match source.kind() {
             io::ErrorKind::TimedOut => Refusal::new(504, "upstream did not accept in time"),

@@ -1,5 +1,6 @@
 //! One request: judged, given an upstream, rewritten, sent, and answered by a tunnel or a relay.
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::exchange::{self, Outcome};
@@ -13,6 +14,7 @@ use crate::http::request::{self, Request};
 use crate::http::{Refusal, answer};
 use crate::meter::Meter;
 use crate::net::Prefixed;
+use crate::relay;
 use crate::tls::Session;
 use crate::upstream::{Connected, Hold, NoRoute, Pool, Stream};
 
@@ -54,12 +56,12 @@ pub(super) async fn serve<C: Client>(
         Err(failure) => return Err(answer(failure, &mut ready.client, head, shared).await),
     };
     let persistent = may_go_on && request.is_persistent() && !request.is_websocket();
-    let request_and_behind = (&request, behind, persistent);
+    let mut behind = behind.to_vec();
+    let request_and_behind = (&request, &mut behind, persistent);
     let shared_and_pool = (shared, pool);
     match exchange(&mut ready.client, request_and_behind, shared_and_pool, record, meter).await {
         Ok((Outcome::Switched(first), upstream)) => {
-            let kept_back = behind.to_vec();
-            let client = Prefixed::new(kept_back, ready.client);
+            let client = Prefixed::new(behind, ready.client);
             let Connected { stream, hold, .. } = upstream;
             let upstream = Prefixed::new(first, stream);
             Ok(Served::Tunnel(Box::new(Streams { client, upstream, hold })))
@@ -135,7 +137,7 @@ fn admit_session(request: &Request<'_>, session: &Session) -> Result<(), Failure
 
 async fn exchange<C: Client>(
     client: &mut C,
-    (request, behind, persistent): (&Request<'_>, &[u8], bool),
+    (request, behind, persistent): (&Request<'_>, &mut Vec<u8>, bool),
     (shared, pool): (&Shared, &Pool),
     record: &mut Record,
     meter: &Meter,
@@ -145,7 +147,11 @@ async fn exchange<C: Client>(
     let limit = if request.is_websocket() { timeouts.upgrade } else { timeouts.response };
     let version = shared.proxy_protocol.send;
     let first = version.map(|version| proxied::header(version, record)).unwrap_or_default();
-    let mut upstream = pool.connect(ip, &first, Instant::now() + limit).await?;
+    let mut upstream = {
+        // Who ends his side while he waits for a place does not want it any more.
+        let gone = relay::client_end(client, behind, shared.max_head_bytes).map(drop);
+        pool.connect(ip, &first, Instant::now() + limit, gone).await?
+    };
     record.connected(upstream.target.clone());
     let facts = Facts {
         ip,

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::balance::Balancer;
 use super::check;
-use super::health::{self, Change, Outcome};
+use super::health::{self, Change, Outcome, Standing};
 use super::member::{self, Lease, Member};
 use super::stream::{Connector, Stream};
 use crate::addr::Upstream;
@@ -20,6 +20,10 @@ use crate::net::Target;
 
 /// The window in whose last part the tunnels of a member that fell are closed.
 const DOWN_WINDOW: Duration = Duration::from_secs(10);
+
+/// How often those who wait look for a place that nobody told them of: one that was not connected to after
+/// all, or of a member that is back.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The members that share the load.
 #[derive(Debug)]
@@ -32,6 +36,7 @@ pub struct Pool {
     connector: Connector,
     /// Places of those who wait for a place.
     queue: Semaphore,
+    max_queued: usize,
     freed: Arc<Notify>,
 }
 
@@ -76,6 +81,8 @@ pub enum Error {
     },
     /// All have as many connections as they may, and enough wait already, or waited too long.
     Full,
+    /// The client has not waited for a place.
+    Gone,
 }
 
 #[derive(Debug)]
@@ -111,6 +118,7 @@ impl Pool {
             slow_start: config.slow_start,
         };
         let max_connections = config.max_connections;
+        let max_queued = config.max_queued.min(Semaphore::MAX_PERMITS);
         let settings = member::Settings { max_connections, health, ..member::Settings::default() };
         let members: Vec<Arc<Member>> =
             members.into_iter().map(|address| Arc::new(Member::new(address, settings))).collect();
@@ -120,7 +128,8 @@ impl Pool {
             balancer: Balancer::new(config.balance),
             on_down: config.on_down,
             connector,
-            queue: Semaphore::new(config.max_queued),
+            queue: Semaphore::new(max_queued),
+            max_queued,
             freed: Arc::new(Notify::new()),
         }
     }
@@ -136,43 +145,63 @@ impl Pool {
         &self.members
     }
 
+    /// How many wait for a place.
+    pub fn queued(&self) -> usize {
+        self.max_queued - self.queue.available_permits()
+    }
+
     /// Connects to the member that is best for this client, or else to the next one that accepts. When all
-    /// have as many connections as they may, waits for one to end, until `deadline`. A member that speaks TLS
-    /// gets `first` before its handshake. Cancel safe.
+    /// that are up have as many connections as they may, waits for one to end, until `deadline`, or until
+    /// the client is `gone`. A member that speaks TLS gets `first` before its handshake. Cancel safe.
     pub async fn connect(
         &self,
         client: Option<IpAddr>,
         first: &[u8],
         deadline: Instant,
+        gone: impl Future<Output = ()>,
     ) -> Result<Connected, Error> {
+        let mut gone = std::pin::pin!(gone);
+        let patience = self.connector.timeout.min(deadline - Instant::now()) / 2;
         let mut queued = None;
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             // What is freed from now on is not missed.
             freed.as_mut().enable();
-            let walk = self.walk(client, first);
-            let walked = timeout_at(deadline, walk).await.unwrap_or_else(|_| {
-                let tried = self.members.first().map(|member| member.address().to_string());
-                let tried = tried.unwrap_or_default();
-                Err(Error::Failed { tried, source: io::ErrorKind::TimedOut.into() })
-            });
+            let walked = self.walk((client, first), deadline, patience).await;
             if !matches!(walked, Err(Error::Full)) {
                 return walked;
             }
             if queued.is_none() {
                 queued = Some(self.queue.try_acquire().map_err(|_| Error::Full)?);
             }
-            timeout_at(deadline, freed).await.map_err(|_| Error::Full)?;
+            tokio::select! {
+                biased;
+                () = freed => {}
+                () = &mut gone => return Err(Error::Gone),
+                () = sleep_until(deadline) => return Err(Error::Full),
+                () = sleep(LOOK_AGAIN) => {}
+            }
         }
     }
 
-    /// Tries every member once.
-    async fn walk(&self, client: Option<IpAddr>, first: &[u8]) -> Result<Connected, Error> {
+    /// Tries every member once, until `deadline`. One that has not accepted by then has failed if it had
+    /// `patience` to do so.
+    async fn walk(
+        &self,
+        (client, first): (Option<IpAddr>, &[u8]),
+        deadline: Instant,
+        patience: Duration,
+    ) -> Result<Connected, Error> {
         let source = io::Error::new(io::ErrorKind::NotFound, "there is none");
         let mut last = Error::Failed { tried: "no upstream".into(), source };
         let mut is_full = false;
-        for member in self.balancer.order(&self.members, client, Instant::now()) {
+        let now = Instant::now();
+        for member in self.balancer.order(&self.members, client, now) {
+            // Those that are down come last: better to wait for one that is only busy.
+            if is_full && (member.standing(now) == Standing::Down || !self.has_place(now)) {
+                break;
+            }
             let Some(lease) = member.lease() else {
                 is_full = true;
                 continue;
@@ -181,7 +210,11 @@ impl Pool {
             else {
                 continue;
             };
-            match self.connect_member(member, first).await {
+            let began = Instant::now();
+            let connecting = timeout_at(deadline, self.connect_member(member, first)).await;
+            let is_late = connecting.is_err();
+            let late = |_| Err((member.address().to_string(), io::ErrorKind::TimedOut.into()));
+            match connecting.unwrap_or_else(late) {
                 Ok((stream, target)) => {
                     let fallen = (self.on_down == OnDown::Close).then(|| self.falls[index].watch());
                     let freed = Arc::clone(&self.freed);
@@ -190,12 +223,23 @@ impl Pool {
                 }
                 Err((tried, source)) => {
                     tracing::debug!(upstream = tried, error = %source, "upstream not reached");
-                    self.failed(index);
+                    if !is_late || began.elapsed() >= patience {
+                        self.failed(index);
+                    }
                     last = Error::Failed { tried, source };
+                    if is_late {
+                        return Err(last);
+                    }
                 }
             }
         }
         if is_full { Err(Error::Full) } else { Err(last) }
+    }
+
+    /// Whether any member can take one more that is not down.
+    fn has_place(&self, now: Instant) -> bool {
+        let mut members = self.members.iter();
+        members.any(|member| !member.is_full() && member.standing(now) != Standing::Down)
     }
 
     /// Says that a member has done what it is there for.

@@ -4,6 +4,7 @@
 
 mod apps;
 mod authority;
+mod balance;
 mod certificates;
 mod certs;
 mod cli;

@@ -1,16 +1,15 @@
 //! The rows of SPEC's "Times and limits" that are times, each by its name.
 
-use std::net::{SocketAddr, TcpListener, TcpStream as StdTcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use wssgate::config::{Config, Timeouts};
 use wssgate::server::{Order, Outcome};
 
 use crate::support::{
-    CAP, Client, Conversation, Proxy, Upstream, echo, refused, upgrade_request, within,
+    BlackHole, CAP, Client, Conversation, Proxy, Upstream, echo, refused, upgrade_request, within,
 };
 
 /// The timeout under test: short, and yet longer than a busy machine is away.
@@ -113,29 +112,6 @@ async fn setup_timeout_does_not_end_a_tunnel() {
     client.upgrade().await;
     tokio::time::sleep(LONGER + SHORT).await;
     echo(&mut client, "still here").await;
-}
-
-/// An address that neither accepts nor refuses: its queue is full. Holds what fills it.
-struct BlackHole {
-    addr: SocketAddr,
-    _listener: TcpListener,
-    _queued: Vec<StdTcpStream>,
-}
-
-impl BlackHole {
-    fn new() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        socket.listen(0).unwrap();
-        let listener = TcpListener::from(socket);
-        let addr = listener.local_addr().unwrap();
-        let mut queued = Vec::new();
-        while let Ok(stream) = StdTcpStream::connect_timeout(&addr, Duration::from_millis(300)) {
-            queued.push(stream);
-            assert!(queued.len() < 100, "a queue of no place takes everybody");
-        }
-        Self { addr, _listener: listener, _queued: queued }
-    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod authority;
 mod binary;
+mod black_hole;
 mod client;
 mod name_server;
 mod process;
@@ -15,6 +16,7 @@ mod upstream;
 
 pub(crate) use authority::{Authority, Issued, Key, Leaf, Usage, Validity};
 pub(crate) use binary::{Binary, certificate_arguments};
+pub(crate) use black_hole::BlackHole;
 pub(crate) use client::{Client, Connector, TlsOptions};
 pub(crate) use name_server::{Mood, NameServer};
 pub(crate) use process::{Process, free_port, installed, program};

@@ -1,12 +1,14 @@
 //! A server in this process.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use wssgate::addr;
 use wssgate::config::{Certificates, Config, Files};
+use wssgate::connection::Shared;
 use wssgate::server::{Order, Outcome, Server};
 
 use super::{Upstream, repository, within};
@@ -17,6 +19,8 @@ pub(crate) struct Proxy {
     pub(crate) addr: SocketAddr,
     /// All of its listeners, as it names them.
     pub(crate) addresses: Vec<String>,
+    /// What its connections share.
+    pub(crate) shared: Arc<Shared>,
     orders: mpsc::Sender<Order>,
     running: JoinHandle<anyhow::Result<Outcome>>,
 }
@@ -42,9 +46,10 @@ impl Proxy {
         let server = Server::bind(config, 20_000).unwrap();
         let addresses: Vec<String> = server.addresses().into_iter().map(|(addr, _)| addr).collect();
         let addr = addresses[0].parse().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
+        let shared = server.shared();
         let (orders, receiver) = mpsc::channel(1);
         let running = tokio::spawn(server.run(receiver));
-        Self { addr, addresses, orders, running }
+        Self { addr, addresses, shared, orders, running }
     }
 
     /// Sends a word: to reload, or to stop; a second one to stop ends a drain at once.
