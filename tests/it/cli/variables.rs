@@ -42,7 +42,7 @@ async fn every_flag_has_a_variable_of_its_name() {
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/ca.pem");
 
 /// A value for each variable that is not the default; they are set all at once.
-const VARIABLES: [(&str, &str); 40] = [
+const VARIABLES: [(&str, &str); 42] = [
     ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
     ("WSSGATE_UPSTREAM", "127.0.0.1:1,127.0.0.1:2"),
     ("WSSGATE_SELF_SIGNED", "localhost,one.example"),
@@ -61,6 +61,8 @@ const VARIABLES: [(&str, &str); 40] = [
     ("WSSGATE_CLIENT_CERT_HEADERS", "true"),
     ("WSSGATE_FORWARDED", "true"),
     ("WSSGATE_TRUSTED_PROXY", "10.0.0.0/8,::1"),
+    ("WSSGATE_ACCEPT_PROXY", "true"),
+    ("WSSGATE_SEND_PROXY", "v2"),
     ("WSSGATE_SETUP_TIMEOUT", "9s"),
     ("WSSGATE_CONNECT_TIMEOUT", "9s"),
     ("WSSGATE_UPGRADE_TIMEOUT", "9s"),
@@ -109,8 +111,9 @@ async fn a_value_that_is_wrong_in_a_variable_is_an_error_that_names_the_flag() {
     for (name, _) in VARIABLES {
         // Names and paths may be anything until they are used, and so may what is true.
         let anything = ["SELF_SIGNED", "FORWARDED", "LOG_QUERY", "ACME_WEBROOT", "STRICT_SNI"];
+        let of_proxies = ["ACCEPT_PROXY"];
         let of_tls = ["TICKET_KEY_FILE", "KEY_LOG", "CLIENT_CA", "CLIENT_CERT_HEADERS"];
-        if anything.iter().chain(&of_tls).any(|end| name.ends_with(end))
+        if anything.iter().chain(&of_tls).chain(&of_proxies).any(|end| name.ends_with(end))
             || name.starts_with("WSSGATE_ALLOW_")
         {
             continue;
