@@ -19,6 +19,7 @@ mod layers;
 mod limits;
 mod log;
 mod plain;
+mod proxy_protocol;
 mod redirect;
 mod smoke;
 mod smuggling;
