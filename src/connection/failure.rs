@@ -26,6 +26,8 @@ pub(super) enum Stage {
     FirstByte,
     /// The header that a trusted proxy begins with.
     Proxy,
+    /// A place among the connections from one address.
+    Limit,
     /// The TLS handshake.
     Tls,
     /// The request head.
@@ -45,6 +47,7 @@ impl Stage {
         match self {
             Self::FirstByte => "first_byte",
             Self::Proxy => "proxy",
+            Self::Limit => "limit",
             Self::Tls => "tls",
             Self::Head => "head",
             Self::Connect => "connect",

@@ -49,7 +49,7 @@ pub(super) async fn enter(
     }
     let ip = record.client.map(|client| client.ip());
     let place = shared.per_ip.enter(ip);
-    place.ok_or_else(|| Failure::client(Stage::Proxy, "too many from this address"))
+    place.ok_or_else(|| Failure::client(Stage::Limit, "too many from this address"))
 }
 
 /// The header that an upstream gets in front of a request.

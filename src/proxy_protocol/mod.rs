@@ -93,7 +93,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Refusal> {
 /// Why no header could be read.
 #[derive(Debug)]
 pub enum Error {
-    /// The peer ended its side before the first byte.
+    /// The peer went away before the first byte, be it with a reset.
     Empty,
     /// The peer ended its side in the middle of the header.
     Truncated,
@@ -122,6 +122,7 @@ where
             Ok(0) if bytes.is_empty() => return Err(Error::Empty),
             Ok(0) => return Err(Error::Truncated),
             Ok(_) => {}
+            Err(_) if bytes.is_empty() => return Err(Error::Empty),
             Err(error) => return Err(Error::Io(error)),
         }
     }

@@ -99,6 +99,7 @@ async fn usage_errors_exit_with_2_and_name_what_is_wrong() {
         (&["--upstream", "1", "--max-connections", "0"], "--max-connections"),
         (&["--upstream", "1", "--max-head-size", "10"], "512 bytes"),
         (&["--upstream", "1", "--trusted-proxy", "10.0.0.0/33"], "is not a network"),
+        (&["--upstream", "1", "--send-proxy", "v3"], "v1, v2"),
         (&["--upstream", "1", "--log-level", "loud"], "--log-level"),
         (&["--upstream", "1", "--log-format", "xml"], "--log-format"),
     ] {
@@ -122,6 +123,10 @@ async fn what_is_missing_is_said_in_one_line_with_exit_code_2() {
     let (code, said) = run(&["--upstream", "1", "--cert", "a,b", "--key", "c"]).await;
     assert_eq!((code, said.len()), (2, 1), "{said:#?}");
     assert!(one_line(&said).contains("2 --cert and 1 --key"), "{said:#?}");
+
+    let (code, said) = run(&["--upstream", "1", "--self-signed", "--accept-proxy"]).await;
+    assert_eq!((code, said.len()), (2, 1), "{said:#?}");
+    assert!(one_line(&said).contains("--accept-proxy without --trusted-proxy"), "{said:#?}");
 }
 
 #[tokio::test]

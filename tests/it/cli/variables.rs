@@ -9,8 +9,10 @@ fn flags(help: &str) -> Vec<(String, Option<String>)> {
     // A line may end between the word and the name.
     let unwrapped: Vec<&str> = help.split("[env:").map(str::trim_start).collect();
     for line in unwrapped.join("[env: ").lines() {
-        let words = line.trim_start().trim_start_matches("-h, ").trim_start_matches("-V, ");
-        if let Some(flag) = words.strip_prefix("--") {
+        // What says something of a flag stands further in, and may begin with another one's name.
+        let (margin, words) = line.split_at(line.len().min("  -h, ".len()));
+        let is_flag = margin.trim().is_empty() || ["-h,", "-V,"].contains(&margin.trim());
+        if let Some(flag) = words.strip_prefix("--").filter(|_| is_flag) {
             let end = flag.find(|c: char| !c.is_ascii_lowercase() && c != '-');
             flags.push((flag[..end.unwrap_or(flag.len())].to_owned(), None));
         }

@@ -7,6 +7,7 @@
 mod browser;
 mod client_cert;
 mod curl;
+mod haproxy;
 mod mkcert;
 mod nginx;
 mod node;
