@@ -121,6 +121,30 @@ async fn freeze_without_checks() {
 
 #[tokio::test]
 #[ignore = "needs Python"]
+async fn freeze_costs_no_more_than_one_request_for_each_fail_timeout() {
+    let b = Member::start('B').await;
+    let child = Child::start("127.0.3.4:0").await;
+    let fail_timeout = Duration::from_secs(1);
+    let proxy = before(&child, &b, |config| {
+        short(config);
+        config.balancing.fail_timeout = fail_timeout;
+    })
+    .await;
+    let probe = Probe::start(&proxy);
+    probe.served_by('P', Instant::now()).await;
+    child.signal("STOP").await;
+    eventually("it is out", || !up(&proxy)[0]).await;
+    // Those that were with it before have failed as well by then.
+    tokio::time::sleep(UPGRADE_TIMEOUT + TICK).await;
+    let (out, span) = (Instant::now(), fail_timeout * 4);
+    let damage = probe.damage("freeze, trials", out, span).await;
+    child.signal("CONT").await;
+    assert!((1..=5).contains(&damage.failed), "{damage:?}");
+    assert!(damage.slowest < SLACK, "{damage:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs Python"]
 async fn freeze_with_checks() {
     let b = Member::start('B').await;
     let child = Child::start("127.0.3.3:0").await;

@@ -1,6 +1,7 @@
 //! A member that says who it is, and that misbehaves when it is told to.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -39,10 +40,11 @@ struct Inside {
 }
 
 impl Member {
-    /// A good one. Its address is one that no other test's connections or listeners are at, so that nobody
-    /// takes its port while it has stopped.
+    /// A good one, at an IP address of its own: nobody takes its port while it has stopped.
     pub(super) async fn start(letter: char) -> Self {
-        let host = [127, 0, 1, letter as u8];
+        static COUNT: AtomicU16 = AtomicU16::new(1);
+        let [high, low] = COUNT.fetch_add(1, Relaxed).to_be_bytes();
+        let host = [127, 1, high, low];
         let listener = TcpListener::bind(SocketAddr::from((host, 0))).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let inside = Inside { mode: Mutex::new(Mode::Good), heads: Mutex::default() };
