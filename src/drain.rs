@@ -44,6 +44,11 @@ impl Drain {
         self.0.send_replace(Phase::Now);
     }
 
+    /// Whether the last watch was dropped.
+    pub fn is_left(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// Waits until the last watch was dropped.
     pub async fn left(&self) {
         self.0.closed().await;

@@ -11,6 +11,7 @@ pub mod member;
 pub mod resolve;
 
 mod check;
+mod fall;
 mod pool;
 mod route;
 mod stream;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -10,16 +10,14 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::balance::Balancer;
 use super::check;
+use super::fall::Fall;
 use super::health::{self, Change, Outcome, Standing};
 use super::member::{self, Lease, Member};
 use super::stream::{Connector, Stream};
 use crate::addr::Upstream;
 use crate::config::{Check, OnDown, ProxyVersion, Upstreams};
-use crate::drain::{self, Drain, Watch};
+use crate::drain::Watch;
 use crate::net::Target;
-
-/// The window in whose last part the tunnels of a member that fell are closed.
-const DOWN_WINDOW: Duration = Duration::from_secs(10);
 
 /// How often those who wait look for a place that nobody told them of: one that was not connected to after
 /// all, or of a member that is back.
@@ -83,30 +81,6 @@ pub enum Error {
     Full,
     /// The client has not waited for a place.
     Gone,
-}
-
-#[derive(Debug)]
-struct Fall(Mutex<(Drain, Watch)>);
-
-impl Fall {
-    fn new() -> Self {
-        Self(Mutex::new(drain::channel()))
-    }
-
-    fn watch(&self) -> Watch {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
-    }
-
-    /// Tells those who watch, and begins anew for those who will.
-    fn tell(&self) {
-        let (drain, _) = std::mem::replace(
-            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
-            drain::channel(),
-        );
-        drain.start(DOWN_WINDOW);
-        // Its watchers take a lost drain for a word to end at once: it has to stay as long as they do.
-        tokio::spawn(async move { drain.left().await });
-    }
 }
 
 impl Pool {
