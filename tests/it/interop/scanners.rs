@@ -59,15 +59,16 @@ const CHECKS: [&str; 25] = [
 #[ignore = "needs testssl.sh"]
 async fn testssl_finds_nothing() {
     let gate = Gate::start(Key::P256).await;
-    let report = gate.dir.path().join("report.json");
-    let mut command = Command::new(program("testssl"));
-    // Without DNS, and it calls nobody: certificates name no list and no responder.
-    command.args(["--quiet", "--color", "0", "--warnings", "batch", "--nodns", "none"]);
-    command.args(["--ip", "127.0.0.1", "--add-ca"]).arg(&gate.ca).arg("--jsonfile").arg(&report);
-    command.arg(format!("https://localhost:{}", gate.addr.port()));
-    let said = run(command).await;
-
-    let report = parse(&report);
+    // On a busy machine the client with which it looks for resumption leaves before the ticket of TLS 1.3
+    // is there; testssl.sh takes that for a failed connection, and fails.
+    let mut scan = scan_with_testssl(&gate, "first.json").await;
+    for again in ["second.json", "third.json"] {
+        if scan.is_ok() {
+            break;
+        }
+        scan = scan_with_testssl(&gate, again).await;
+    }
+    let (said, report) = scan.unwrap_or_else(|said| panic!("{said}"));
     let findings = report.as_array().unwrap();
     let seen = |wanted: &str| findings.iter().any(|finding| finding["id"] == wanted);
     let missing: Vec<_> = CHECKS.iter().filter(|check| !seen(check)).collect();
@@ -100,7 +101,7 @@ async fn sslyze_finds_nothing_and_mozilla_would_agree() {
         command.arg("--certinfo_ca_file").arg(&gate.ca).arg("--json_out").arg(&report);
         command.arg(format!("localhost:{}{{127.0.0.1}}", gate.addr.port()));
         // It fails when the settings are not Mozilla's.
-        let said = run(command).await;
+        let said = run(command).await.unwrap();
         assert!(said.contains("OK - Compliant"), "{said}");
 
         let report = parse(&report);
@@ -204,13 +205,24 @@ impl Gate {
     }
 }
 
-/// All that a scanner has said, once it has ended well.
-async fn run(mut command: Command) -> String {
+/// What testssl.sh has said and reported, or what it has said when it failed.
+async fn scan_with_testssl(gate: &Gate, report: &str) -> Result<(String, Value), String> {
+    let report = gate.dir.path().join(report);
+    let mut command = Command::new(program("testssl"));
+    // Without DNS, and it calls nobody: certificates name no list and no responder.
+    command.args(["--quiet", "--color", "0", "--warnings", "batch", "--nodns", "none"]);
+    command.args(["--ip", "127.0.0.1", "--add-ca"]).arg(&gate.ca).arg("--jsonfile").arg(&report);
+    command.arg(format!("https://localhost:{}", gate.addr.port()));
+    let said = run(command).await?;
+    Ok((said, parse(&report)))
+}
+
+/// All that a scanner has said; an error when it has not ended well.
+async fn run(mut command: Command) -> Result<String, String> {
     let output = command.kill_on_drop(true).output();
     let output = tokio::time::timeout(CAP, output).await.expect("a scan that ends").unwrap();
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{}: {text}", output.status);
-    text
+    if output.status.success() { Ok(text) } else { Err(format!("{}: {text}", output.status)) }
 }
 
 /// A report, but for the numbers of RSA keys, which are larger than any that can be read.
