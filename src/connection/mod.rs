@@ -138,7 +138,8 @@ pub async fn run(mut accepted: Accepted<Stream>, shared: Arc<Shared>, mut watch:
     let mut record = Record::new(&accepted);
     // The place of a client that a proxy speaks for.
     let _place = if accepted.proxied {
-        let entering = proxied::enter(&mut accepted.stream, &shared, &mut record);
+        // Boxed, as what follows is: a resting tunnel does not keep room for it.
+        let entering = Box::pin(proxied::enter(&mut accepted.stream, &shared, &mut record));
         let entered = tokio::select! {
             biased;
             entered = entering => entered,
