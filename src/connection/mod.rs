@@ -199,7 +199,7 @@ async fn requests<C: Client>(
         };
         match served {
             Ok(Served::Tunnel(streams)) => {
-                return tunnel(*streams, shared, &record, &meter, watch).await;
+                return tunnel(streams, shared, &record, &meter, watch).await;
             }
             Ok(Served::Answered(next)) => {
                 record.request_served(&shared.metrics, &meter);
@@ -236,13 +236,14 @@ async fn serve<C: Client>(
 }
 
 async fn tunnel<C: Client>(
-    streams: Streams<C>,
+    mut streams: Box<Streams<C>>,
     shared: &Shared,
     record: &Record,
     meter: &Meter,
     watch: Watch,
 ) {
-    let Streams { mut client, mut upstream, hold } = streams;
+    // They stay where they are: a future keeps room for what was moved out of it, too.
+    let Streams { client, upstream, hold } = &mut *streams;
     let _open = shared.metrics.tunnels_open.hold();
     record.tunnel_opened(&shared.metrics);
     let jitter = 1.0 - LIFETIME_JITTER * fastrand::f64();
@@ -265,7 +266,7 @@ async fn tunnel<C: Client>(
             () = fallen => Reason::UpstreamDown,
         }
     };
-    let end = tunnel::run(&mut client, &mut upstream, &limits, meter, cut).await;
+    let end = tunnel::run(client, upstream, &limits, meter, cut).await;
     if end.reason == Reason::Drain {
         shared.metrics.cut.increment();
     }
