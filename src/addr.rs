@@ -85,6 +85,17 @@ impl FromStr for Listen {
     }
 }
 
+impl Listen {
+    /// Whether both stand for the same socket. The permissions of a file can be changed.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unix(one, _), Self::Unix(other, _)) => one == other,
+            // `8443` and `[::]:8443` are written alike.
+            _ => self.to_string() == other.to_string(),
+        }
+    }
+}
+
 impl FromStr for Upstream {
     type Err = Error;
 
@@ -279,6 +290,20 @@ mod tests {
                 text.parse::<Upstream>().map(|addr| addr.to_string()),
                 Ok(printed.to_owned())
             );
+        }
+    }
+
+    #[test]
+    fn places_are_the_same_however_they_are_written() {
+        for (one, other, is_same) in [
+            ("8443", "[::]:8443", true),
+            ("8443", "0.0.0.0:8443", false),
+            ("unix:/a?mode=0600", "unix:/a", true),
+            ("unix:/a", "unix:/b", false),
+            ("fd:a", "fd:a", true),
+        ] {
+            let [one, other] = [one, other].map(|text| text.parse::<Listen>().unwrap());
+            assert_eq!(one.is_same_place(&other), is_same, "{one} {other}");
         }
     }
 

@@ -6,12 +6,11 @@ mod signals;
 
 use std::io::stdout;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::Parser as _;
-use cli::{Cli, Command};
+use cli::{Command, Settings};
 use wssgate::config::Config;
-use wssgate::connection::Speaks;
 use wssgate::demo;
 use wssgate::server::{self, Outcome, Server, raise_open_files};
 
@@ -22,31 +21,32 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let (cli, settings) = cli::parse();
     if cli.command.is_none() && cli.serve.is_empty() && std::env::args_os().len() == 1 {
         eprint!("{}", cli::short_help());
         return ExitCode::from(USAGE);
     }
-    log::start(&cli.log);
-    let (args, is_check) = match cli.command {
-        Some(Command::Demo { listen }) => return exit_code(start(demo(listen))),
-        Some(Command::Check(args)) => (*args, true),
-        None => (cli.serve, false),
-    };
-    let config = match args.into_config() {
-        Ok(config) => config,
+    if let Some(Command::Demo { listen }) = cli.command {
+        log::start(&cli.log);
+        return exit_code(start(demo(listen)));
+    }
+    let config = match settings.read() {
+        Ok((config, log)) => {
+            log::start(&log);
+            config
+        }
         Err(error) => {
             eprintln!("wssgate: {error:#}");
             return ExitCode::from(USAGE);
         }
     };
-    if is_check {
+    if let Some(Command::Check(_)) = cli.command {
         return match server::check(&config, &mut stdout()) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) | Err(_) => ExitCode::from(FAILURE),
         };
     }
-    exit_code(start(serve(config)))
+    exit_code(start(serve(config, settings)))
 }
 
 fn exit_code(ran: anyhow::Result<Outcome>) -> ExitCode {
@@ -71,24 +71,18 @@ fn start(program: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Resu
     outcome
 }
 
-async fn serve(config: Config) -> anyhow::Result<Outcome> {
+async fn serve(config: Config, settings: Settings) -> anyhow::Result<Outcome> {
     let orders = signals::listen()?;
-    let upstream = cli::describe(&config);
     let server = Server::bind(config, raise_open_files())?;
-    for (listener, speaks) in server.addresses() {
-        match speaks {
-            Speaks::Tls => tracing::info!(listener, upstream, "listening"),
-            Speaks::Plain => tracing::info!(listener, "redirecting to https"),
-        }
-    }
-    server.run(orders).await
+    let source = Arc::new(move || settings.read().map(|(config, _)| config));
+    server.run(orders, source).await
 }
 
 async fn demo(listen: Vec<wssgate::addr::Listen>) -> anyhow::Result<Outcome> {
     let orders = signals::listen()?;
     let upstream = demo::Upstream::bind().await?;
     let config = cli::demo_config(listen, upstream.local_addr());
-    let server = Server::bind(config, raise_open_files())?;
+    let server = Server::bind(config.clone(), raise_open_files())?;
     for (address, _) in server.addresses() {
         let port = address.rsplit(':').next().unwrap_or_default();
         eprintln!(
@@ -96,7 +90,7 @@ async fn demo(listen: Vec<wssgate::addr::Listen>) -> anyhow::Result<Outcome> {
         );
     }
     tokio::select! {
-        outcome = server.run(orders) => outcome,
+        outcome = server.run(orders, Arc::new(move || Ok(config.clone()))) => outcome,
         () = upstream.run() => anyhow::bail!("the demo's upstream ended"),
     }
 }

@@ -17,8 +17,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use wssgate::addr::Upstream;
-use wssgate::config::{Certificates, Config};
-use wssgate::connection::{Accepted, Shared, Speaks, run_decrypted};
+use wssgate::config::{Certificates, Config, Listener};
+use wssgate::connection::{Accepted, Site, run_decrypted};
 use wssgate::drain;
 use wssgate::server::Server;
 use wssgate::tunnel::ReadReady;
@@ -135,7 +135,7 @@ thread_local! {
 /// A runtime, and an upstream on a unix socket in it that reports what each connection brought.
 struct World {
     runtime: tokio::runtime::Runtime,
-    shared: Arc<Shared>,
+    site: Arc<Site>,
     accepted: Arc<AtomicUsize>,
     received: mpsc::UnboundedReceiver<Vec<u8>>,
     _folder: tempfile::TempDir,
@@ -149,7 +149,7 @@ impl World {
         let (sender, received) = mpsc::unbounded_channel();
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&accepted);
-        let shared = runtime.block_on(async {
+        let site = runtime.block_on(async {
             let listener = UnixListener::bind(&path).unwrap();
             tokio::spawn(async move {
                 while let Ok((stream, _)) = listener.accept().await {
@@ -157,9 +157,9 @@ impl World {
                     tokio::spawn(serve(stream, sender.clone()));
                 }
             });
-            shared(format!("unix:{}", path.display()).parse().unwrap())
+            site(format!("unix:{}", path.display()).parse().unwrap())
         });
-        Self { runtime, shared, accepted, received, _folder: folder }
+        Self { runtime, site, accepted, received, _folder: folder }
     }
 
     /// What the upstream got on each connection, and what the client got.
@@ -169,14 +169,12 @@ impl World {
             id: 1,
             stream: Ready(server),
             client: None,
-            listener: Arc::from("fuzz"),
-            port: None,
-            speaks: Speaks::Tls,
-        proxied: false,
+            site: Arc::clone(&self.site),
+            proxied: false,
         };
         let (_drain, watch) = drain::channel();
         let exchange = async {
-            let serving = run_decrypted(accepted, &self.shared, watch);
+            let serving = run_decrypted(accepted, watch);
             tokio::join!(serving, talk(client, pieces, await_answers)).1
         };
         let reports = &mut self.received;
@@ -196,10 +194,12 @@ impl World {
     }
 }
 
-fn shared(upstream: Upstream) -> Arc<Shared> {
+fn site(upstream: Upstream) -> Arc<Site> {
     let certificate = Certificates::SelfSigned(vec!["localhost".to_owned()]);
-    let config = Config::new(Vec::new(), vec![upstream], certificate);
-    Server::bind(config, 1024).unwrap().shared()
+    // Nobody comes that way.
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let listener = Listener::new(listen, vec![upstream.into()], certificate);
+    Server::bind(Config::new(listener), 1024).unwrap().sites().remove(0)
 }
 
 /// The client: sends the pieces, ends its side, and returns what it got.

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use clap::Args;
-use wssgate::config::{Limits, Timeouts, parse_size};
+use wssgate::config::{Drain, Limits, Timeouts, parse_size};
 
 use super::value::{Span, parse_idle, parse_positive, parse_span};
 
@@ -40,11 +40,11 @@ pub(super) struct TimeoutArgs {
     max_lifetime: Span,
     /// From SIGTERM to closing the listeners
     #[arg(long, env = "WSSGATE_DRAIN_DELAY", hide_env_values = true, value_name = "TIME",
-          value_parser = parse_span, default_value_t = Span(Timeouts::default().drain_delay))]
+          value_parser = parse_span, default_value_t = Span(Drain::default().delay))]
     drain_delay: Span,
     /// From then on until what is left is closed, spread over the last part of it
     #[arg(long, env = "WSSGATE_DRAIN_TIMEOUT", hide_env_values = true, value_name = "TIME",
-          value_parser = parse_span, default_value_t = Span(Timeouts::default().drain))]
+          value_parser = parse_span, default_value_t = Span(Drain::default().timeout))]
     drain_timeout: Span,
     /// TCP keepalive: idle time before the first of 6 probes, 10s apart
     #[arg(long, env = "WSSGATE_KEEPALIVE", hide_env_values = true, value_name = "TIME",
@@ -91,6 +91,10 @@ pub(super) struct LimitArgs {
 }
 
 impl TimeoutArgs {
+    pub(super) fn drain(&self) -> Drain {
+        Drain { delay: self.drain_delay.0, timeout: self.drain_timeout.0 }
+    }
+
     pub(super) fn into_timeouts(self) -> Timeouts {
         Timeouts {
             setup: self.setup_timeout.0,
@@ -100,8 +104,6 @@ impl TimeoutArgs {
             idle: self.idle_timeout.into_option(),
             half_close: self.half_close_timeout.into_option(),
             max_lifetime: self.max_lifetime.into_option(),
-            drain_delay: self.drain_delay.0,
-            drain: self.drain_timeout.0,
             keepalive: self.keepalive.into_option(),
             keepalive_timeout: self.keepalive_timeout.0,
         }
@@ -109,16 +111,22 @@ impl TimeoutArgs {
 }
 
 impl LimitArgs {
+    pub(super) fn max_handshakes(&self) -> Option<usize> {
+        optional(self.max_handshakes)
+    }
+
     pub(super) fn into_limits(self) -> Limits {
-        let optional = |count: usize| (count > 0).then_some(count);
         Limits {
             max_connections: self.max_connections.map(NonZeroUsize::get),
             max_connections_per_ip: optional(self.max_connections_per_ip),
-            max_handshakes: optional(self.max_handshakes),
             max_head_bytes: self.max_head_size,
             max_requests: optional(self.max_requests),
         }
     }
+}
+
+fn optional(count: usize) -> Option<usize> {
+    (count > 0).then_some(count)
 }
 
 fn parse_head_size(text: &str) -> anyhow::Result<usize> {

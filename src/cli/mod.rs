@@ -2,17 +2,20 @@
 //!
 //! Every flag has a variable; what is given as a flag wins, then the variable, then the default.
 
+mod file;
 mod limits;
 mod serve;
+mod settings;
 mod tls;
 mod upstream;
 mod value;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use wssgate::addr::{Listen, Place, Upstream};
-use wssgate::config::Config;
+use wssgate::config::{Config, Listener};
 
 pub(crate) use serve::ServeArgs;
+pub(crate) use settings::Settings;
 
 /// wss in, ws out: takes TLS off WebSocket connections and passes them to a plain server.
 #[derive(Debug, Parser)]
@@ -83,19 +86,24 @@ pub(crate) fn short_help() -> String {
     Cli::command().render_help().to_string()
 }
 
-/// The configuration of the demo: the given upstream behind a self-signed certificate.
-pub(crate) fn demo_config(listen: Vec<Listen>, upstream: std::net::SocketAddr) -> Config {
-    Config::new(listen, vec![Place::Ip(upstream).into()], tls::local_certificate())
+/// What was given, and where the rest is to be found. Ends the program when it makes no sense.
+pub(crate) fn parse() -> (Cli, Settings) {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let given = match matches.subcommand() {
+        Some(("check", given)) => given.clone(),
+        _ => matches,
+    };
+    let file = match &cli.command {
+        Some(Command::Check(args)) => args.config.clone(),
+        _ => cli.serve.config.clone(),
+    };
+    let settings = Settings::new(given, file);
+    (cli, settings)
 }
 
-/// Where requests go, in a word for the log.
-pub(crate) fn describe(config: &Config) -> String {
-    let joined = |upstreams: &[Upstream]| {
-        let upstreams: Vec<String> = upstreams.iter().map(ToString::to_string).collect();
-        upstreams.join(",")
-    };
-    let default = Some(joined(&config.upstreams)).filter(|upstreams| !upstreams.is_empty());
-    let routes = config.routes.iter();
-    let routes = routes.map(|route| format!("{}={}", route.pattern, joined(&route.upstreams)));
-    default.into_iter().chain(routes).collect::<Vec<String>>().join(",")
+/// The configuration of the demo: the given upstream behind a self-signed certificate.
+pub(crate) fn demo_config(listen: Vec<Listen>, upstream: std::net::SocketAddr) -> Config {
+    let upstream = Upstream::from(Place::Ip(upstream));
+    Config::new(Listener::new(listen, vec![upstream.into()], tls::local_certificate()))
 }

@@ -1,5 +1,6 @@
 //! What to serve: where to listen, where requests go, and everything about them.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,11 +8,11 @@ use anyhow::ensure;
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-use wssgate::addr::{Listen, Upstream};
-use wssgate::config::route::{Route, parse_route};
+use wssgate::addr::Listen;
+use wssgate::config::route::{Goal, Route, parse_route};
 use wssgate::config::{
-    Config, Forwarding, OriginPattern, Origins, ProxyProtocol, ProxyVersion, UpstreamTls,
-    parse_network, parse_resolver,
+    Config, Forwarding, Listener, Member, OriginPattern, Origins, Pool, ProxyProtocol,
+    ProxyVersion, parse_network, parse_resolver,
 };
 
 use super::limits::{LimitArgs, TimeoutArgs};
@@ -22,6 +23,10 @@ use super::value::{Span, parse_positive};
 /// What to serve.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
+    /// Configuration file, TOML: the flags as keys without their dashes, [[listener]] tables with settings of
+    /// their own, and [upstreams.NAME] tables; SIGHUP reads it again
+    #[arg(long, short, env = "WSSGATE_CONFIG", hide_env_values = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// Address to listen on: PORT, HOST:PORT, [IPV6]:PORT, unix:/PATH[?mode=0660] or fd:NAME;
     /// may be repeated
     #[arg(
@@ -43,7 +48,7 @@ pub(crate) struct ServeArgs {
         value_name = "ADDR",
         value_delimiter = ','
     )]
-    upstream: Vec<Upstream>,
+    upstream: Vec<Goal>,
     /// Name server for the names of upstreams, as in 127.0.0.53:53; may be repeated [default: those
     /// of /etc/resolv.conf]
     #[arg(long, env = "WSSGATE_RESOLVER", hide_env_values = true, value_name = "ADDR",
@@ -73,13 +78,7 @@ pub(crate) struct ServeArgs {
     redirect_http: Vec<Listen>,
     /// Folder in which an ACME client leaves its answers (.well-known/acme-challenge/), served to
     /// plain HTTP
-    #[arg(
-        long,
-        env = "WSSGATE_ACME_WEBROOT",
-        hide_env_values = true,
-        value_name = "DIR",
-        requires = "redirect_http"
-    )]
+    #[arg(long, env = "WSSGATE_ACME_WEBROOT", hide_env_values = true, value_name = "DIR")]
     acme_webroot: Option<PathBuf>,
     /// Tell browsers to come by https only, for this time (Strict-Transport-Security), as in 365d
     #[arg(long, env = "WSSGATE_HSTS", hide_env_values = true, value_name = "TIME",
@@ -170,45 +169,69 @@ struct ForwardingArgs {
 impl ServeArgs {
     /// Whether nothing was asked for, not even by the environment.
     pub(crate) fn is_empty(&self) -> bool {
-        self.upstream.is_empty() && self.route.is_empty() && self.certificates.is_empty()
+        self.config.is_none()
+            && self.upstream.is_empty()
+            && self.route.is_empty()
+            && self.certificates.is_empty()
     }
 
-    /// The configuration, or in one line what is missing.
-    pub(crate) fn into_config(self) -> anyhow::Result<Config> {
-        ensure!(
-            !self.upstream.is_empty() || !self.route.is_empty(),
-            "no upstream: say where the application listens, as in --upstream 127.0.0.1:9000"
-        );
-        ensure!(
-            !self.proxy_protocol.accept_proxy || !self.forwarding.trusted_proxy.is_empty(),
-            "--accept-proxy without --trusted-proxy: say which proxies are believed, as in \
-             --trusted-proxy 10.0.0.0/8"
-        );
+    /// The configuration of one listener, or in one line what is missing.
+    pub(super) fn into_config(self) -> anyhow::Result<Config> {
+        let process = self.process();
+        let goals = self.upstream.iter().chain(self.route.iter().flat_map(|route| &route.goals));
+        // What a name stands for is verified by itself.
+        let speaks_tls = |goal: &Goal| match goal {
+            Goal::Address(address) => address.is_tls,
+            Goal::Named(_) => true,
+        };
+        self.upstream_tls.verify(goals.clone().any(speaks_tls))?;
+        Ok(Config { listeners: vec![self.into_listener()?], ..process })
+    }
+
+    /// What is of no listener, and as yet no listener.
+    pub(super) fn process(&self) -> Config {
+        Config {
+            listeners: Vec::new(),
+            pools: BTreeMap::new(),
+            drain: self.timeouts.drain(),
+            max_handshakes: self.limits.max_handshakes(),
+        }
+    }
+
+    /// An upstream with a name.
+    pub(super) fn into_pool(self, name: String, members: Vec<Member>) -> anyhow::Result<Pool> {
+        let timeouts = self.timeouts.into_timeouts();
+        Ok(Pool {
+            name: Some(name),
+            members,
+            balancing: self.upstreams.into_upstreams(),
+            tls: self.upstream_tls.into_settings()?,
+            resolvers: self.resolver,
+            connect_timeout: timeouts.connect,
+            keepalive: timeouts.keepalive,
+            send_proxy: self.proxy_protocol.version(),
+        })
+    }
+
+    /// A listener, or in one line what is missing.
+    pub(super) fn into_listener(self) -> anyhow::Result<Listener> {
+        self.verify()?;
         let certificates = self.certificates.into_certificates()?;
-        let client_auth = self.client_auth.into_client_auth();
+        let client_auth = self.client_auth.into_client_auth()?;
         // Not by clap: a variable that says no would have to be refused too.
         ensure!(
             client_auth.is_some() || !self.forwarding.client_cert_headers,
             "--client-cert-headers without --client-ca: nobody is asked for a certificate"
         );
-        ensure!(
-            !self.origins.allow_origin.is_empty() || !self.origins.require_origin,
-            "--require-origin without --allow-origin: say which pages may open WebSockets"
-        );
-        let mut config = Config {
+        let send = self.proxy_protocol.version();
+        Ok(Listener {
             listen: self.listen,
             upstreams: self.upstream,
             resolvers: self.resolver,
             routes: self.route,
-            proxy_protocol: ProxyProtocol {
-                accept: self.proxy_protocol.accept_proxy,
-                send: self.proxy_protocol.send_proxy.map(|version| match version {
-                    SendProxy::V1 => ProxyVersion::V1,
-                    SendProxy::V2 => ProxyVersion::V2,
-                }),
-            },
+            proxy_protocol: ProxyProtocol { accept: self.proxy_protocol.accept_proxy, send },
             balancing: self.upstreams.into_upstreams(),
-            upstream_tls: UpstreamTls::default(),
+            upstream_tls: self.upstream_tls.into_settings()?,
             origins: Origins {
                 allowed: self.origins.allow_origin,
                 required: self.origins.require_origin,
@@ -225,8 +248,37 @@ impl ServeArgs {
             hsts: self.hsts.map(|span| span.0),
             redirect_http: self.redirect_http,
             acme_webroot: self.acme_webroot,
-        };
-        config.upstream_tls = self.upstream_tls.into_settings(config.has_tls_upstream())?;
-        Ok(config)
+        })
+    }
+
+    fn verify(&self) -> anyhow::Result<()> {
+        ensure!(
+            !self.upstream.is_empty() || !self.route.is_empty(),
+            "no upstream: say where the application listens, as in --upstream 127.0.0.1:9000"
+        );
+        ensure!(
+            self.acme_webroot.is_none() || !self.redirect_http.is_empty(),
+            "--acme-webroot without --redirect-http: challenges come to plain HTTP, as in \
+             --redirect-http 80"
+        );
+        ensure!(
+            !self.proxy_protocol.accept_proxy || !self.forwarding.trusted_proxy.is_empty(),
+            "--accept-proxy without --trusted-proxy: say which proxies are believed, as in \
+             --trusted-proxy 10.0.0.0/8"
+        );
+        ensure!(
+            !self.origins.allow_origin.is_empty() || !self.origins.require_origin,
+            "--require-origin without --allow-origin: say which pages may open WebSockets"
+        );
+        Ok(())
+    }
+}
+
+impl ProxyArgs {
+    fn version(&self) -> Option<ProxyVersion> {
+        self.send_proxy.map(|version| match version {
+            SendProxy::V1 => ProxyVersion::V1,
+            SendProxy::V2 => ProxyVersion::V2,
+        })
     }
 }

@@ -23,8 +23,7 @@ pub(super) struct CertificateArgs {
         env = "WSSGATE_CERT",
         hide_env_values = true,
         value_name = "FILE",
-        value_delimiter = ',',
-        conflicts_with = "self_signed"
+        value_delimiter = ','
     )]
     cert: Vec<PathBuf>,
     /// Private key of the certificate, PEM, not encrypted; one for each chain, in the same order, or
@@ -34,8 +33,7 @@ pub(super) struct CertificateArgs {
         env = "WSSGATE_KEY",
         hide_env_values = true,
         value_name = "FILE",
-        value_delimiter = ',',
-        requires = "cert"
+        value_delimiter = ','
     )]
     key: Vec<PathBuf>,
     /// Make a certificate in memory, for these names and addresses [without any:
@@ -55,9 +53,17 @@ impl CertificateArgs {
         let self_signed =
             self.self_signed.filter(|names| names.iter().any(|name| !name.is_empty()));
         if let Some(names) = self_signed {
+            ensure!(
+                self.cert.is_empty() && self.key.is_empty(),
+                "--self-signed beside --cert or --key: a certificate is made, or read"
+            );
             return Ok(Certificates::SelfSigned(own_names(names)));
         }
         let (chains, keys) = (self.cert, self.key);
+        ensure!(
+            !chains.is_empty() || keys.is_empty(),
+            "--key without --cert: give the chain that it is the key of"
+        );
         if chains.is_empty() {
             bail!("no certificate: give --cert chain.pem --key key.pem, or try --self-signed");
         }
@@ -131,18 +137,22 @@ pub(super) struct ClientAuthArgs {
     /// Authorities that sign clients' certificates, PEM; clients are asked for one
     #[arg(long, env = "WSSGATE_CLIENT_CA", hide_env_values = true, value_name = "FILE")]
     client_ca: Option<PathBuf>,
-    /// Whether a client may come without one; a bad one is refused in any case
-    #[arg(long, env = "WSSGATE_CLIENT_AUTH", hide_env_values = true, value_name = "MODE",
-          value_enum, default_value_t = Mode::Require, requires = "client_ca")]
-    client_auth: Mode,
+    /// Whether a client may come without one; a bad one is refused in any case [default: require]
+    #[arg(
+        long,
+        env = "WSSGATE_CLIENT_AUTH",
+        hide_env_values = true,
+        value_name = "MODE",
+        value_enum
+    )]
+    client_auth: Option<Mode>,
     /// What the authorities have revoked, PEM; may be repeated: each authority of a chain needs one
     #[arg(
         long,
         env = "WSSGATE_CLIENT_CRL",
         hide_env_values = true,
         value_name = "FILE",
-        value_delimiter = ',',
-        requires = "client_ca"
+        value_delimiter = ','
     )]
     client_crl: Vec<PathBuf>,
     /// Let in clients with this common name; may be repeated, as the next ones: any match lets in
@@ -152,8 +162,7 @@ pub(super) struct ClientAuthArgs {
         hide_env_values = true,
         value_name = "NAME",
         value_delimiter = ',',
-        value_parser = NonEmptyStringValueParser::new(),
-        requires = "client_ca"
+        value_parser = NonEmptyStringValueParser::new()
     )]
     allow_cn: Vec<String>,
     /// Let in clients with this DNS name
@@ -163,8 +172,7 @@ pub(super) struct ClientAuthArgs {
         hide_env_values = true,
         value_name = "NAME",
         value_delimiter = ',',
-        value_parser = NonEmptyStringValueParser::new(),
-        requires = "client_ca"
+        value_parser = NonEmptyStringValueParser::new()
     )]
     allow_dns: Vec<String>,
     /// Let in clients with this URI, as in spiffe://example.org/web
@@ -174,8 +182,7 @@ pub(super) struct ClientAuthArgs {
         hide_env_values = true,
         value_name = "URI",
         value_delimiter = ',',
-        value_parser = NonEmptyStringValueParser::new(),
-        requires = "client_ca"
+        value_parser = NonEmptyStringValueParser::new()
     )]
     allow_uri: Vec<String>,
     /// Let in clients of this organizational unit
@@ -185,8 +192,7 @@ pub(super) struct ClientAuthArgs {
         hide_env_values = true,
         value_name = "NAME",
         value_delimiter = ',',
-        value_parser = NonEmptyStringValueParser::new(),
-        requires = "client_ca"
+        value_parser = NonEmptyStringValueParser::new()
     )]
     allow_ou: Vec<String>,
 }
@@ -199,18 +205,33 @@ enum Mode {
 }
 
 impl ClientAuthArgs {
-    pub(super) fn into_client_auth(self) -> Option<ClientAuth> {
-        Some(ClientAuth {
-            ca: self.client_ca?,
+    /// Whose certificates are asked for; nobody's without authorities, which all else is about.
+    pub(super) fn into_client_auth(self) -> anyhow::Result<Option<ClientAuth>> {
+        let Some(ca) = self.client_ca else {
+            let others = [
+                ("--client-auth", self.client_auth.is_some()),
+                ("--client-crl", !self.client_crl.is_empty()),
+                ("--allow-cn", !self.allow_cn.is_empty()),
+                ("--allow-dns", !self.allow_dns.is_empty()),
+                ("--allow-uri", !self.allow_uri.is_empty()),
+                ("--allow-ou", !self.allow_ou.is_empty()),
+            ];
+            if let Some((flag, _)) = others.iter().find(|(_, is_given)| *is_given) {
+                bail!("{flag} without --client-ca <FILE>: nobody is asked for a certificate");
+            }
+            return Ok(None);
+        };
+        Ok(Some(ClientAuth {
+            ca,
             crls: self.client_crl,
-            required: self.client_auth == Mode::Require,
+            required: self.client_auth != Some(Mode::Request),
             allow: Allow {
                 cn: self.allow_cn,
                 ou: self.allow_ou,
                 dns: self.allow_dns,
                 uri: self.allow_uri,
             },
-        })
+        }))
     }
 }
 

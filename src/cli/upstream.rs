@@ -117,13 +117,7 @@ pub(super) struct UpstreamTlsArgs {
     #[arg(long, env = "WSSGATE_UPSTREAM_CERT", hide_env_values = true, value_name = "FILE")]
     upstream_cert: Option<PathBuf>,
     /// Its private key, PEM, not encrypted; none where the chain's file holds the key too
-    #[arg(
-        long,
-        env = "WSSGATE_UPSTREAM_KEY",
-        hide_env_values = true,
-        value_name = "FILE",
-        requires = "upstream_cert"
-    )]
+    #[arg(long, env = "WSSGATE_UPSTREAM_KEY", hide_env_values = true, value_name = "FILE")]
     upstream_key: Option<PathBuf>,
     /// Do not verify upstreams' certificates: anybody on the way can read and change the traffic
     #[arg(long, env = "WSSGATE_UPSTREAM_INSECURE", hide_env_values = true,
@@ -132,9 +126,9 @@ pub(super) struct UpstreamTlsArgs {
 }
 
 impl UpstreamTlsArgs {
-    /// The settings. Whoever asks for them without an upstream that speaks TLS believes in a protection
-    /// that is not there.
-    pub(super) fn into_settings(self, has_tls_upstream: bool) -> anyhow::Result<UpstreamTls> {
+    /// Whoever asks for TLS to upstreams without one that speaks it believes in a protection that is not
+    /// there.
+    pub(super) fn verify(&self, has_tls_upstream: bool) -> anyhow::Result<()> {
         let asked = match (&self.upstream_ca, &self.upstream_cert) {
             (Some(_), _) => Some("--upstream-ca"),
             (None, Some(_)) => Some("--upstream-cert"),
@@ -146,6 +140,14 @@ impl UpstreamTlsArgs {
                 "{flag}, but no upstream speaks TLS: write wss://HOST:PORT where one does"
             );
         }
+        Ok(())
+    }
+
+    pub(super) fn into_settings(self) -> anyhow::Result<UpstreamTls> {
+        ensure!(
+            self.upstream_cert.is_some() || self.upstream_key.is_none(),
+            "--upstream-key without --upstream-cert <FILE>: give the chain that it is the key of"
+        );
         let certificate = self.upstream_cert.map(|chain| {
             let key = self.upstream_key.unwrap_or_else(|| chain.clone());
             Files { chain, key }

@@ -6,15 +6,57 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, ensure};
 
-use crate::addr::Upstream;
+use crate::addr::{self, Upstream};
 
 /// Requests for a host, below a path, and the servers that they go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// For which requests.
     pub pattern: Pattern,
-    /// Where they go; at least one.
-    pub upstreams: Vec<Upstream>,
+    /// Where they go; at least one, and only one when that has a name.
+    pub goals: Vec<Goal>,
+}
+
+/// Where requests go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// To a server.
+    Address(Upstream),
+    /// To the servers that have this name in the configuration file.
+    Named(String),
+}
+
+impl FromStr for Goal {
+    type Err = addr::Error;
+
+    /// An address has a port, and a name has none. What is neither is said of an address.
+    fn from_str(text: &str) -> Result<Self, addr::Error> {
+        match is_upstream_name(text) {
+            true => Ok(Self::Named(text.to_owned())),
+            false => text.parse().map(Self::Address),
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+impl From<Upstream> for Goal {
+    fn from(address: Upstream) -> Self {
+        Self::Address(address)
+    }
+}
+
+/// Whether an upstream may have this name: a letter, then letters, digits, dashes and underscores.
+pub fn is_upstream_name(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(known)
 }
 
 /// A host and the beginning of a path.
@@ -93,12 +135,12 @@ fn parse_host(text: &str) -> Option<Host> {
     Some(if is_domain { Host::Below(name) } else { Host::Exact(name) })
 }
 
-/// Reads a route to one upstream: `HOST/PREFIX=ADDR`, either part of the left side may be empty.
+/// Reads a route to one upstream: `HOST/PREFIX=ADDR` or `HOST/PREFIX=NAME`, either part of the left side may be empty.
 pub fn parse_route(text: &str) -> anyhow::Result<Route> {
     let (pattern, address) = text
         .split_once('=')
         .with_context(|| format!("{text:?} is not a route; write HOST/PREFIX=ADDR"))?;
-    Ok(Route { pattern: pattern.parse()?, upstreams: vec![address.parse()?] })
+    Ok(Route { pattern: pattern.parse()?, goals: vec![address.parse()?] })
 }
 
 /// Routes with the same pattern share it: each is a member of what the first one began.
@@ -106,7 +148,7 @@ pub fn join(routes: Vec<Route>) -> Vec<Route> {
     let mut joined: Vec<Route> = Vec::new();
     for route in routes {
         match joined.iter_mut().find(|other| other.pattern == route.pattern) {
-            Some(other) => other.upstreams.extend(route.upstreams),
+            Some(other) => other.goals.extend(route.goals),
             None => joined.push(route),
         }
     }
@@ -148,7 +190,7 @@ mod tests {
             ("[::1]:8443/a=9000", "without a port"),
             ("::1/a=9000", "is not a host"),
             ("[a]/a=9000", "is not a host"),
-            ("a/b=nonsense", "is not an address"),
+            ("a/b=no sense", "is not an address"),
         ] {
             let error = parse_route(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
@@ -160,6 +202,6 @@ mod tests {
         let routes = ["/a=1", "/b=2", "/a/=3"].map(|text| parse_route(text).unwrap());
         let joined = join(routes.into());
         assert_eq!(joined.len(), 2);
-        assert_eq!(joined[0].upstreams.len(), 2);
+        assert_eq!(joined[0].goals.len(), 2);
     }
 }

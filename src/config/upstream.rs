@@ -2,10 +2,55 @@
 //! them.
 
 use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Files;
+use crate::addr::Upstream;
+use crate::proxy_protocol::Version;
+
+/// Servers that share the load of a route, and all that is to be known to use them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// What it is called, if it is.
+    pub name: Option<String>,
+    /// The servers.
+    pub members: Vec<Member>,
+    /// How they are used.
+    pub balancing: Upstreams,
+    /// TLS to those that speak it.
+    pub tls: UpstreamTls,
+    /// Name servers for their names; none: those of /etc/resolv.conf.
+    pub resolvers: Vec<SocketAddr>,
+    /// To connect to one address.
+    pub connect_timeout: Duration,
+    /// TCP keepalive's idle time; none: off.
+    pub keepalive: Option<Duration>,
+    /// The PROXY header with which connections to them begin.
+    pub send_proxy: Option<Version>,
+}
+
+/// One of the servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Where it listens.
+    pub address: Upstream,
+    /// How much it takes, in proportion to the others.
+    pub weight: NonZeroU16,
+    /// Whether it is used only when the others cannot be.
+    pub backup: bool,
+    /// Tunnels and requests at once; none: what the pool says.
+    pub max_connections: Option<usize>,
+}
+
+impl Member {
+    /// One with the default of everything else.
+    pub fn new(address: Upstream) -> Self {
+        Self { address, weight: NonZeroU16::MIN, backup: false, max_connections: None }
+    }
+}
 
 /// How an upstream with several members is used.
 #[derive(Clone, Debug, PartialEq, Eq)]

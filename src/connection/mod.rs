@@ -8,13 +8,14 @@
 
 mod exchange;
 mod failure;
-mod idle;
 mod per_ip;
+mod place;
 mod proxied;
 mod record;
 mod redirect;
 mod request;
 mod set_up;
+mod site;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -35,11 +36,12 @@ use crate::tls;
 use crate::tunnel::{self, Limits, ReadReady, Reason};
 use crate::upstream::Routes;
 use failure::{Failure, Stage};
-pub use idle::Idle;
-pub use per_ip::{PerIp, Place};
+pub use per_ip::PerIp;
+pub use place::{Place, Places};
 use record::Record;
 use request::{Served, Streams};
 use set_up::Ready;
+pub use site::{Site, Speaks};
 
 /// How long the reader of a last answer may take to end his side.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,7 +58,7 @@ pub trait Client: AsyncRead + AsyncWrite + ReadReady + Send + Unpin {}
 
 impl<C: AsyncRead + AsyncWrite + ReadReady + Send + Unpin> Client for C {}
 
-/// What all connections of a server share.
+/// What the connections of a listener share, from one reload to the next.
 #[derive(Debug)]
 pub struct Shared {
     /// What handshakes are made of.
@@ -81,16 +83,18 @@ pub struct Shared {
     pub tls_port: Option<u16>,
     /// Requests that one connection may bring; none: any number.
     pub max_requests: Option<usize>,
+    /// Connections at once; none: as many as the server allows for.
+    pub max_connections: Option<usize>,
+    /// Their places, and those of them that wait for a request.
+    pub places: Arc<Places>,
     /// Connections from one address.
     pub per_ip: PerIp,
     /// The PROXY protocol, on both sides.
     pub proxy_protocol: ProxyProtocol,
-    /// Connections between two requests.
-    pub idle: Idle,
-    /// Places for handshakes.
-    pub handshakes: Semaphore,
-    /// What is counted.
-    pub metrics: Metrics,
+    /// Places for handshakes, of all listeners.
+    pub handshakes: Arc<Semaphore>,
+    /// What is counted, of all listeners.
+    pub metrics: Arc<Metrics>,
 }
 
 /// A connection as the accept loop hands it over.
@@ -102,23 +106,10 @@ pub struct Accepted<S> {
     pub stream: S,
     /// The client's address; none over a unix socket.
     pub client: Option<SocketAddr>,
-    /// The listener's address.
-    pub listener: Arc<str>,
-    /// The listener's port; none of a unix socket.
-    pub port: Option<u16>,
-    /// What the listener speaks.
-    pub speaks: Speaks,
+    /// The listener.
+    pub site: Arc<Site>,
     /// Whether it begins with a header of the PROXY protocol.
     pub proxied: bool,
-}
-
-/// What a listener speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaks {
-    /// TLS, and HTTP within.
-    Tls,
-    /// Plain HTTP, which is sent on to https.
-    Plain,
 }
 
 impl Shared {
@@ -134,7 +125,8 @@ impl Shared {
 }
 
 /// Serves one connection until it is closed.
-pub async fn run(mut accepted: Accepted<Stream>, shared: Arc<Shared>, mut watch: Watch) {
+pub async fn run(mut accepted: Accepted<Stream>, mut watch: Watch) {
+    let shared = accepted.site.current();
     let mut record = Record::new(&accepted);
     // The place of a client that a proxy speaks for.
     let _place = if accepted.proxied {
@@ -152,12 +144,12 @@ pub async fn run(mut accepted: Accepted<Stream>, shared: Arc<Shared>, mut watch:
             }
         }
     } else {
-        if shared.proxy_protocol.send.is_some() {
+        if shared.routes.send_proxy() {
             record.local = accepted.stream.local_addr();
         }
         None
     };
-    if accepted.speaks == Speaks::Plain {
+    if accepted.site.speaks == Speaks::Plain {
         return Box::pin(redirect::run(accepted.stream, record, &shared, &mut watch)).await;
     }
     // Boxed, so that a resting tunnel does not keep room for what came before it.
@@ -169,22 +161,24 @@ pub async fn run(mut accepted: Accepted<Stream>, shared: Arc<Shared>, mut watch:
             () = watch.stopping() => Err(Failure::drain(Stage::Head)),
         }
     };
-    requests(ready, record, &shared, watch).await;
+    requests(ready, record, (&accepted.site, shared), watch).await;
 }
 
 /// Serves a client whose TLS was taken off before: what fuzzing and tests without sockets begin with.
-pub async fn run_decrypted<C: Client>(accepted: Accepted<C>, shared: &Shared, watch: Watch) {
+pub async fn run_decrypted<C: Client>(accepted: Accepted<C>, watch: Watch) {
+    let shared = accepted.site.current();
     let record = Record::new(&accepted);
     let deadline = record.began_at() + shared.timeouts.setup;
-    let ready = Box::pin(set_up::finish(accepted.stream, Vec::new(), deadline, shared)).await;
-    requests(ready, record, shared, watch).await;
+    let ready = Box::pin(set_up::finish(accepted.stream, Vec::new(), deadline, &shared)).await;
+    requests(ready, record, (&accepted.site, shared), watch).await;
 }
 
-/// One request after the other, until the connection ends or has become a tunnel that ended.
+/// One request after the other, each under the settings of its moment, until the connection ends or has
+/// become a tunnel that ended.
 async fn requests<C: Client>(
     first: Result<Ready<C>, Failure>,
     mut record: Record,
-    shared: &Shared,
+    (site, mut shared): (&Site, Arc<Shared>),
     mut watch: Watch,
 ) {
     let mut ready = first;
@@ -193,22 +187,24 @@ async fn requests<C: Client>(
         let served = match ready {
             Ok(ready) => {
                 let may_go_on = shared.max_requests.is_none_or(|max| count < max);
-                serve(ready, (shared, may_go_on), (&mut record, &meter), &watch).await
+                let may_go_on = may_go_on && !site.is_closed();
+                serve(ready, (&shared, may_go_on), (&mut record, &meter), &watch).await
             }
             Err(failure) => Err(failure),
         };
         match served {
             Ok(Served::Tunnel(streams)) => {
-                return tunnel(streams, shared, &record, &meter, watch).await;
+                return tunnel(streams, &shared, &record, &meter, watch).await;
             }
             Ok(Served::Answered(next)) => {
                 record.request_served(&shared.metrics, &meter);
                 let Some(next) = next else { return };
-                ready = match Box::pin(set_up::next(*next, shared, &mut watch)).await {
+                ready = match Box::pin(set_up::next(*next, site, &mut watch)).await {
                     Ok(Some(ready)) => Ok(ready),
                     Ok(None) => return,
                     Err(failure) => Err(failure),
                 };
+                shared = site.current();
                 record.begin_again();
             }
             Err(failure) => return record.failed(&failure, &shared.metrics, &meter),

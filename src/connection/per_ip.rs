@@ -20,16 +20,22 @@ impl PerIp {
         Self { limit, counts: Arc::default() }
     }
 
+    /// Goes on with the counts of another one.
+    pub fn counting_with(self, other: Option<&Self>) -> Self {
+        let counts = other.map_or(self.counts, |other| Arc::clone(&other.counts));
+        Self { counts, ..self }
+    }
+
     /// A place for one more connection from `ip`, or none when it has all of its own.
     pub fn enter(&self, ip: Option<IpAddr>) -> Option<Place> {
         let (Some(limit), Some(ip)) = (self.limit, ip) else {
             return Some(Place(None));
         };
         let mut counts = lock(&self.counts);
-        let count = counts.entry(ip).or_insert(0);
-        if *count >= limit {
+        if counts.get(&ip).is_some_and(|count| *count >= limit) {
             return None;
         }
+        let count = counts.entry(ip).or_insert(0);
         *count += 1;
         Some(Place(Some((ip, Arc::clone(&self.counts)))))
     }

@@ -67,9 +67,9 @@ impl Record {
         Self {
             began_at: Instant::now(),
             id: accepted.id,
-            listener: Arc::clone(&accepted.listener),
+            listener: Arc::clone(&accepted.site.listener),
             client: accepted.client,
-            port: accepted.port,
+            port: accepted.site.port,
             local: None,
             is_stranger: false,
             session: None,

@@ -145,7 +145,7 @@ async fn exchange<C: Client>(
     let ip = record.client.map(|client| client.ip());
     let timeouts = &shared.timeouts;
     let limit = if request.is_websocket() { timeouts.upgrade } else { timeouts.response };
-    let version = shared.proxy_protocol.send;
+    let version = pool.send_proxy();
     let first = version.map(|version| proxied::header(version, record)).unwrap_or_default();
     let mut upstream = {
         // Who ends his side while he waits for a place does not want it any more.
@@ -171,8 +171,8 @@ async fn exchange<C: Client>(
     let exchange = exchange::Exchange { request, behind, head, persistent, shared, meter };
     let outcome = exchange.run(client, &mut upstream.stream, record).await;
     match &outcome {
-        Ok(_) => pool.succeeded(&upstream.hold),
-        Err(failure) if failure.is_upstreams() => pool.misbehaved(&upstream.hold),
+        Ok(_) => upstream.hold.succeeded(),
+        Err(failure) if failure.is_upstreams() => upstream.hold.misbehaved(),
         Err(_) => {}
     }
     Ok((outcome?, upstream))

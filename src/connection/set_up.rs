@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::failure::{Failure, Stage};
 use super::record::Record;
-use super::{Client, Encrypted, Shared, redirect, send_last};
+use super::{Client, Encrypted, Shared, Site, redirect, send_last};
 use crate::drain::Watch;
 use crate::http::{Refusal, answer, head, request};
 use crate::net::{Prefixed, Stream};
@@ -50,16 +50,17 @@ pub(super) async fn run(
 /// client that sends none in time, or whose place is needed, or a drain: close_notify, and `None`.
 pub(super) async fn next<C: Client>(
     (mut client, mut buf): (C, Vec<u8>),
-    shared: &Shared,
+    site: &Site,
     watch: &mut Watch,
 ) -> Result<Option<Ready<C>>, Failure> {
+    let shared = site.current();
     if buf.is_empty() {
         buf.reserve(FIRST_READ_BYTES);
         let keepalive = shared.timeouts.keepalive_timeout;
         let read = tokio::select! {
             biased;
             read = timeout(keepalive, client.read_buf(&mut buf)) => read.ok(),
-            () = shared.idle.give_way() => None,
+            () = shared.places.give_way() => None,
             () = watch.stopping() => None,
         };
         if !matches!(read, Some(Ok(1..))) {
@@ -70,7 +71,7 @@ pub(super) async fn next<C: Client>(
     let deadline = Instant::now() + shared.timeouts.setup;
     tokio::select! {
         biased;
-        ready = finish(client, buf, deadline, shared) => ready.map(Some),
+        ready = finish(client, buf, deadline, &shared) => ready.map(Some),
         () = watch.stopping() => Err(Failure::drain(Stage::Head)),
     }
 }

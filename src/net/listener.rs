@@ -70,6 +70,18 @@ impl Listener {
         }
     }
 
+    /// Gives a socket that stays the options of another configuration: those of keepalive count for the
+    /// connections to come, permissions at once where `address` names them.
+    pub fn adjust(&self, address: &Listen, keepalive: Keepalive) -> io::Result<()> {
+        match (&self.kind, address) {
+            (Kind::Tcp(listener, _), _) => keepalive.apply(&SockRef::from(listener)),
+            (Kind::Unix { .. }, Listen::Unix(path, Some(mode))) => {
+                fs::set_permissions(path, Permissions::from_mode(*mode))
+            }
+            (Kind::Unix { .. }, _) => Ok(()),
+        }
+    }
+
     /// Accepts one connection; with it the client's address, when it has one. Cancel safe.
     pub fn poll_accept(
         &self,

@@ -39,7 +39,7 @@ pub enum Stream {
 }
 
 /// Options for dead peers, tcp(7): the keepalive idle time, none for off.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keepalive(pub Option<Duration>);
 
 impl Keepalive {
@@ -47,7 +47,11 @@ impl Keepalive {
     /// that it accepts.
     fn apply(self, socket: &SockRef<'_>) -> io::Result<()> {
         socket.set_tcp_nodelay(true)?;
-        let Some(idle) = self.0 else { return Ok(()) };
+        let Some(idle) = self.0 else {
+            // It may have been on.
+            socket.set_keepalive(false)?;
+            return socket.set_tcp_user_timeout(None);
+        };
         let keepalive =
             TcpKeepalive::new().with_time(idle).with_interval(PROBE_INTERVAL).with_retries(PROBES);
         socket.set_tcp_keepalive(&keepalive)?;

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
-use crate::connection::{self, Accepted, Shared, Speaks};
+use crate::connection::{self, Accepted, Site};
 use crate::drain::Watch;
+use crate::metrics::Metrics;
 use crate::net::{Listener, Stream};
 
 /// The pause after an accept error; doubled with each further one.
@@ -20,89 +21,108 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// The longest pause.
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
+/// A listening socket, and what it leads to.
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    pub(super) listener: Arc<Listener>,
+    pub(super) site: Arc<Site>,
+}
+
 /// What accepting needs.
 #[derive(Debug)]
 pub(super) struct Accepting {
-    pub(super) shared: Arc<Shared>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Told when a listener that was full has a place again.
+    pub(super) freed: Arc<Notify>,
+    /// Places for connections of all listeners.
     pub(super) permits: Arc<Semaphore>,
 }
 
 impl Accepting {
-    /// Accepts and spawns until a drain begins, then closes the listeners.
-    pub(super) async fn run(self, listeners: Vec<(Listener, Speaks)>, mut watch: Watch) {
+    /// Accepts and spawns until a drain begins, then closes the listeners. `doors` may change.
+    pub(super) async fn run(self, doors: watch::Receiver<Vec<Door>>, mut watch: Watch) {
         let connections = watch.clone();
         tokio::select! {
             biased;
             () = watch.stopping() => {}
-            () = self.accept_all(&listeners, connections) => {}
+            () = self.accept_all(doors, connections) => {}
         }
     }
 
-    async fn accept_all(&self, listeners: &[(Listener, Speaks)], watch: Watch) {
+    async fn accept_all(&self, mut changes: watch::Receiver<Vec<Door>>, watch: Watch) {
+        let mut doors = changes.borrow_and_update().clone();
         let mut turn = 0;
         let mut id = 0;
         let mut pause = FIRST_PAUSE;
         loop {
             // The place comes first: without one, connections wait in the kernel's queue.
-            let Some(permit) = self.place().await else { return };
-            let (index, accepted) = accept_any(listeners, turn).await;
-            turn = index + 1;
-            let (stream, client) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    self.pause_after(&error, &mut pause).await;
+            let Some(permit) = self.place(&doors).await else { return };
+            let (index, accepted) = tokio::select! {
+                biased;
+                Ok(()) = changes.changed() => {
+                    doors = changes.borrow_and_update().clone();
                     continue;
                 }
+                () = self.freed.notified() => continue,
+                accepted = accept_any(&doors, turn) => accepted,
             };
-            pause = FIRST_PAUSE;
-            self.shared.metrics.accepted.increment();
-            // Of a client behind a proxy nothing is known yet.
-            let proxied = self.shared.expects_proxy_header(client);
-            let place = match proxied {
-                true => None,
-                false => match self.shared.per_ip.enter(client.map(|client| client.ip())) {
-                    Some(place) => Some(place),
-                    None => {
-                        self.too_many(client);
-                        continue;
-                    }
-                },
-            };
-            id += 1;
-            let (listener, speaks) = &listeners[index];
-            let accepted = Accepted {
-                id,
-                stream,
-                client,
-                listener: Arc::clone(listener.name()),
-                port: listener.port(),
-                speaks: *speaks,
-                proxied,
-            };
-            let shared = Arc::clone(&self.shared);
-            let watch = watch.clone();
-            tokio::spawn(async move {
-                connection::run(accepted, shared, watch).await;
-                drop((permit, place));
-            });
+            turn = index + 1;
+            match accepted {
+                Ok((stream, client)) => {
+                    pause = FIRST_PAUSE;
+                    id += 1;
+                    self.serve((id, stream, client), &doors[index].site, permit, &watch);
+                }
+                Err(error) => self.pause_after(&error, &mut pause).await,
+            }
         }
     }
 
+    /// Gives a connection its places and a task of its own.
+    fn serve(
+        &self,
+        (id, stream, client): (u64, Stream, Option<SocketAddr>),
+        site: &Arc<Site>,
+        permit: OwnedSemaphorePermit,
+        watch: &Watch,
+    ) {
+        self.metrics.accepted.increment();
+        let settings = site.current();
+        let place = settings.places.take(settings.max_connections);
+        // Of a client behind a proxy nothing is known yet.
+        let proxied = settings.expects_proxy_header(client);
+        let place_of_ip = match proxied {
+            true => None,
+            false => match settings.per_ip.enter(client.map(|client| client.ip())) {
+                Some(place) => Some(place),
+                None => return self.too_many(client),
+            },
+        };
+        let accepted = Accepted { id, stream, client, site: Arc::clone(site), proxied };
+        let watch = watch.clone();
+        tokio::spawn(async move {
+            connection::run(accepted, watch).await;
+            drop((permit, place, place_of_ip));
+        });
+    }
+
     fn too_many(&self, client: Option<SocketAddr>) {
-        self.shared.metrics.failed.increment();
+        self.metrics.failed.increment();
         let client = client.map(tracing::field::display);
         tracing::debug!(client, "too many from this address");
     }
 
     /// A place for one more connection. Who waits for its client's next request gives its own away, be
     /// it now or as soon as it begins to wait.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+    async fn place(&self, doors: &[Door]) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Some(permit);
         }
-        self.shared.idle.end_one();
+        let places: Vec<_> =
+            doors.iter().map(|door| Arc::clone(&door.site.current().places)).collect();
+        places.iter().for_each(|places| places.end_one());
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
-        self.shared.idle.end_none();
+        places.iter().for_each(|places| places.end_none());
         permit
     }
 
@@ -112,7 +132,7 @@ impl Accepting {
         if error.kind() == io::ErrorKind::ConnectionAborted {
             return;
         }
-        self.shared.metrics.accept_errors.increment();
+        self.metrics.accept_errors.increment();
         if *pause == FIRST_PAUSE {
             tracing::error!(%error, "accept failed, trying again");
         }
@@ -121,15 +141,19 @@ impl Accepting {
     }
 }
 
-/// The next connection of any listener, beginning with the one whose turn it is.
+/// The next connection of any listener that has a place for it, beginning with the one whose turn it is.
 async fn accept_any(
-    listeners: &[(Listener, Speaks)],
+    doors: &[Door],
     turn: usize,
 ) -> (usize, io::Result<(Stream, Option<SocketAddr>)>) {
     poll_fn(|cx| {
-        for offset in 0..listeners.len() {
-            let index = (turn + offset) % listeners.len();
-            if let Poll::Ready(accepted) = listeners[index].0.poll_accept(cx) {
+        for offset in 0..doors.len() {
+            let index = (turn + offset) % doors.len();
+            let settings = doors[index].site.current();
+            if !settings.places.has_one(settings.max_connections) {
+                continue;
+            }
+            if let Poll::Ready(accepted) = doors[index].listener.poll_accept(cx) {
                 return Poll::Ready((index, accepted));
             }
         }

@@ -1,10 +1,11 @@
 //! TLS to upstreams: whom to believe, what to show, and our side of one handshake.
 //!
 //! An upstream's certificate is verified against the system's authorities, or against those of one file
-//! alone, for the name or the address that was configured. Files are read once, by [`Connector::open`].
+//! alone, for the name or the address that was configured. Files are read by [`Connector::open`], and again
+//! when they are to be.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
@@ -32,39 +33,43 @@ use crate::tunnel::ReadReady;
 /// Sessions remembered, for all upstreams together. rustls makes room for eight of each.
 const SESSIONS: usize = 2048;
 
-/// What handshakes with upstreams are made of. Clones share their sessions.
-#[derive(Clone, Debug)]
+/// What handshakes with upstreams are made of.
+#[derive(Debug)]
 pub struct Connector {
-    config: Arc<ClientConfig>,
+    settings: UpstreamTls,
+    config: RwLock<Arc<ClientConfig>>,
 }
+
+/// What files held when they were read again.
+#[derive(Clone, Debug)]
+pub struct Reopened(Arc<ClientConfig>);
 
 impl Connector {
     /// Reads every file, and warns of what is dangerous. Errors name the file and what to do. Blocks.
     pub fn open(settings: &UpstreamTls) -> anyhow::Result<Self> {
-        let provider = Arc::new(provider::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .context("speak TLS to upstreams")?;
-        let builder = if settings.insecure {
+        if settings.insecure {
             tracing::warn!(
                 "certificates of upstreams are not verified (--upstream-insecure): anybody on the way \
                  can read and change this traffic; never use it in production"
             );
-            let verifier = Arc::new(Credulous { provider });
-            builder.dangerous().with_custom_certificate_verifier(verifier)
-        } else {
-            builder.with_root_certificates(roots(settings)?)
-        };
-        let mut config = match &settings.certificate {
-            Some(files) => {
-                let certified = (*open_pair(files)?.certified).clone();
-                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
-            }
-            None => builder.with_no_client_auth(),
-        };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.resumption = Resumption::in_memory_sessions(SESSIONS);
-        Ok(Self { config: Arc::new(config) })
+        }
+        let config = RwLock::new(client_config(settings)?);
+        Ok(Self { settings: settings.clone(), config })
+    }
+
+    /// Whether it was opened with these.
+    pub fn has_settings(&self, settings: &UpstreamTls) -> bool {
+        self.settings == *settings
+    }
+
+    /// Reads every file again. What comes of that serves when [`Connector::replace`] is given it. Blocks.
+    pub fn reopen(&self) -> anyhow::Result<Reopened> {
+        client_config(&self.settings).map(Reopened)
+    }
+
+    /// Makes handshakes of what was read again; sessions made before are not resumed.
+    pub fn replace(&self, reopened: Reopened) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = reopened.0;
     }
 
     /// Our side of one handshake, with whom `name` says; a DNS name is sent along (SNI). An error says
@@ -73,7 +78,8 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let connector = TlsConnector::from(Arc::clone(&self.config));
+        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let connector = TlsConnector::from(config);
         connector.connect(name, stream).await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
                 io::Error::new(error.kind(), "closed within the TLS handshake")
@@ -81,6 +87,29 @@ impl Connector {
             kind => io::Error::new(kind, format!("TLS handshake: {}", refusal::explain(&error))),
         })
     }
+}
+
+fn client_config(settings: &UpstreamTls) -> anyhow::Result<Arc<ClientConfig>> {
+    let provider = Arc::new(provider::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .context("speak TLS to upstreams")?;
+    let builder = if settings.insecure {
+        let verifier = Arc::new(Credulous { provider });
+        builder.dangerous().with_custom_certificate_verifier(verifier)
+    } else {
+        builder.with_root_certificates(roots(settings)?)
+    };
+    let mut config = match &settings.certificate {
+        Some(files) => {
+            let certified = (*open_pair(files)?.certified).clone();
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    Ok(Arc::new(config))
 }
 
 fn roots(settings: &UpstreamTls) -> anyhow::Result<RootCertStore> {

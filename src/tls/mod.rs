@@ -21,7 +21,7 @@ mod watch;
 mod x509;
 
 pub use check::{check, check_upstream};
-pub use connector::Connector;
+pub use connector::{Connector, Reopened};
 pub use identity::Identity;
 pub use pair::{Pair, Problem};
 pub use refusal::explain;

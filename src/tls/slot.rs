@@ -101,6 +101,18 @@ impl<T> Slot<T> {
         }
     }
 
+    /// What the next look would refuse. Blocks.
+    pub(super) fn rehearse(
+        &self,
+        judge: impl FnOnce(&[File]) -> anyhow::Result<T>,
+    ) -> anyhow::Result<()> {
+        let read = read(&self.paths);
+        if digest(&read) == self.served {
+            return Ok(());
+        }
+        all(&self.roles, &self.paths, read).and_then(|files| judge(&files)).map(drop)
+    }
+
     /// What is refused is judged at each look, as time alone can make it good, and said once.
     fn refuse(&mut self, error: anyhow::Error, digest: Digest) -> Found {
         let mut said = format!("{error:#}");

@@ -25,6 +25,9 @@ use crate::config::{Certificates, ClientAuth, Files, Tls};
 pub struct Store {
     settings: Settings,
     sessions: Arc<Sessions>,
+    /// Those of this store's own, when `sessions` are those of the one before.
+    tickets: Option<Arc<Tickets>>,
+    is_ticket_key_shared: bool,
     client_auth: Option<ClientAuth>,
     strict_sni: bool,
     slots: Mutex<Slots>,
@@ -73,6 +76,12 @@ pub struct Looked {
 impl Store {
     /// Reads every file. Errors name the file and what to do. Blocks.
     pub fn open(tls: &Tls) -> anyhow::Result<Self> {
+        Self::open_after(tls, None)
+    }
+
+    /// The same for one that takes the place of another when [`Store::take_over`] is called: sessions made
+    /// there are resumed here.
+    pub fn open_after(tls: &Tls, before: Option<&Self>) -> anyhow::Result<Self> {
         let settings = Settings::new(tls)?;
         let pairs = match &tls.certificates {
             Certificates::Files(files) => {
@@ -88,16 +97,54 @@ impl Store {
             None => Arc::new(Tickets::random()?),
         };
         let slots = Slots { pairs, trust: trust.transpose()?, ticket_key };
-        let sessions = Arc::new(Sessions::new(tickets));
+        let (sessions, tickets) = match before {
+            Some(before) => {
+                let has_secret = tls.ticket_key_file.is_some();
+                let was_shared = before.is_ticket_key_shared;
+                (Arc::clone(&before.sessions), (has_secret || was_shared).then_some(tickets))
+            }
+            None => (Arc::new(Sessions::new(tickets)), None),
+        };
         let current = slots.build(&settings, &sessions, tls.strict_sni)?;
         Ok(Self {
             settings,
             sessions,
+            tickets,
+            is_ticket_key_shared: tls.ticket_key_file.is_some(),
             client_auth: tls.client_auth.clone(),
             strict_sni: tls.strict_sni,
             slots: Mutex::new(slots),
             current: RwLock::new(Arc::new(current)),
         })
+    }
+
+    /// Seals tickets as this store's settings say; until then, as those of the one before say.
+    pub fn take_over(&self) {
+        let Some(tickets) = &self.tickets else { return };
+        if let Err(error) = self.sessions.tickets().adopt(tickets) {
+            let reason = format!("{error:#}");
+            tracing::error!(reason, "ticket key not replaced, the one before serves on");
+        }
+    }
+
+    /// Says what [`Store::reload`] would refuse, and changes nothing. Blocks.
+    pub fn rehearse(&self) -> anyhow::Result<()> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Pairs::Files(pairs) = &slots.pairs {
+            for slot in pairs {
+                slot.rehearse(|files| replace_pair(slot.paths(), files))?;
+            }
+        }
+        if let (Some(slot), Some(config)) = (&slots.trust, &self.client_auth) {
+            slot.rehearse(|files| Trust::parse(config, files, &self.settings.provider))?;
+        }
+        if let Some(slot) = &slots.ticket_key {
+            let path = &slot.paths()[0];
+            slot.rehearse(|files| {
+                take_ticket_key(path, files, |secret| Tickets::shared(secret).map(Arc::new))
+            })?;
+        }
+        Ok(())
     }
 
     /// Says in the log what is served, and what is wrong with it.

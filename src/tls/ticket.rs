@@ -65,6 +65,15 @@ impl Tickets {
         self.replace_at(secret, SystemTime::now())
     }
 
+    /// The same with the secret of other tickets.
+    pub(super) fn adopt(&self, other: &Self) -> anyhow::Result<()> {
+        let secret = {
+            let state = other.state.read().unwrap_or_else(PoisonError::into_inner);
+            state.secrets.newest().clone()
+        };
+        self.replace_with(secret, SystemTime::now())
+    }
+
     /// What rustls asks. `context` says under which trust sessions are made: a ticket opens only in the
     /// context that it was sealed in. It has to change with all that a full handshake checks of a client:
     /// a resumed one has the certificate that it showed once, and nobody looks at it again.
@@ -84,7 +93,11 @@ impl Tickets {
     }
 
     fn replace_at(&self, secret: &[u8], now: SystemTime) -> anyhow::Result<()> {
-        let (secret, now) = (shared(secret)?, unix_seconds(now));
+        self.replace_with(shared(secret)?, now)
+    }
+
+    fn replace_with(&self, secret: Secret, now: SystemTime) -> anyhow::Result<()> {
+        let now = unix_seconds(now);
         let until = now.saturating_add(LIFETIME.into());
         let replaced = self.write().change(now, |secrets| secrets.replace(secret, until));
         replaced.map(drop).map_err(|_| cannot_derive())

@@ -14,7 +14,6 @@ use tokio::time::sleep;
 
 use super::slot::Look;
 use super::store::Store;
-use crate::drain::Watch;
 
 /// Between two looks without an event.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
@@ -22,16 +21,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two looks that have to see the same before it is believed.
 const SETTLE_TIME: Duration = Duration::from_millis(250);
 
-/// Takes in what changes in the files of `store`, until a drain begins.
-pub async fn watch(store: Arc<Store>, mut drain: Watch) {
-    tokio::select! {
-        biased;
-        () = drain.stopping() => {}
-        () = follow(store) => {}
-    }
-}
-
-async fn follow(store: Arc<Store>) {
+/// Takes in what changes in the files of `store`, for as long as it is polled.
+pub async fn watch(store: Arc<Store>) {
     if store.paths().is_empty() {
         return std::future::pending().await;
     }

@@ -4,7 +4,6 @@
 //! and refuses upgrades is no good.
 
 use std::io;
-use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
@@ -14,11 +13,11 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::health::Streak;
+use super::member::Member;
 use super::pool::Pool;
 use super::stream::Stream;
 use crate::addr::{Place, Upstream};
-use crate::config::{Check, CheckKind, ProxyVersion};
-use crate::drain::Watch;
+use crate::config::{Check, CheckKind};
 use crate::http::{head, response};
 use crate::proxy_protocol::{self, Told};
 
@@ -28,25 +27,15 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// A close frame without a body, masked with zeros (RFC 6455, 5.5.1): a good-bye.
 const CLOSE: [u8; 6] = [0x88, 0x80, 0, 0, 0, 0];
 
-/// Looks at every member of a pool until a drain begins.
-pub(super) async fn run(
-    pool: Arc<Pool>,
-    check: Check,
-    proxy: Option<ProxyVersion>,
-    mut drain: Watch,
-) {
+/// Looks at every member of a pool.
+pub(super) async fn run(pool: &Pool, check: &Check) {
     let mut first = Vec::new();
-    if let Some(version) = proxy {
+    if let Some(version) = pool.send_proxy() {
         // Of nobody: it is we who ask.
         proxy_protocol::write(version, &Told::default(), &mut first);
     }
-    let look = Look { pool: &pool, check: &check, first };
-    let all = join_all((0..pool.members().len()).map(|index| look.follow(index)));
-    tokio::select! {
-        biased;
-        () = drain.stopping() => {}
-        _ = all => {}
-    }
+    let look = Look { pool, check, first };
+    join_all(pool.members().iter().map(|member| look.follow(member))).await;
 }
 
 /// How members are looked at.
@@ -58,26 +47,24 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    async fn follow(&self, index: usize) {
-        let Self { pool, check, .. } = self;
-        let member = &pool.members()[index];
-        let mut streak = Streak::new(check.rise, check.fall, true);
+    async fn follow(&self, member: &Member) {
+        let check = self.check;
+        let mut streak = Streak::new(check.rise, check.fall, member.is_checked_up());
         loop {
-            let looked = timeout(check.timeout, self.look(index)).await;
+            let looked = timeout(check.timeout, self.look(member)).await;
             let result =
                 looked.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
             if let Err(error) = &result {
                 tracing::debug!(upstream = %member.address(), reason = format!("{error:#}"), "check failed");
             }
             let up = streak.record(result.is_ok());
-            pool.changed(index, member.set_checked(up, Instant::now()));
+            member.changed(member.set_checked(up, Instant::now()));
             // Not all members in the same moment, nor all replicas of ours.
             sleep(check.interval.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
         }
     }
 
-    async fn look(&self, index: usize) -> anyhow::Result<()> {
-        let member = &self.pool.members()[index];
+    async fn look(&self, member: &Member) -> anyhow::Result<()> {
         let connected = self.pool.connect_member(member, &self.first).await;
         let (mut stream, _) = connected.map_err(|(_, error)| error).context("connect")?;
         if let Stream::Plain(stream) = &mut stream {

@@ -118,6 +118,10 @@ impl Health {
         self.change(before)
     }
 
+    pub(super) fn is_checked_up(&self) -> bool {
+        self.checked_up
+    }
+
     pub(super) fn set_checked(&mut self, up: bool, now: Instant) -> Option<Change> {
         let before = self.is_up();
         if up && !self.checked_up {

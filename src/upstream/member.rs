@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::balance;
+use super::fall::Fall;
 use super::health::{self, Change, Health, Outcome, Standing};
 use crate::addr::Upstream;
+use crate::drain::Watch;
 
 /// What is asked of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,8 @@ struct State {
     /// Whether `health` has nothing to say but up, with the whole weight. Set under its lock.
     steady: AtomicBool,
     health: Mutex<Health>,
+    /// How its tunnels learn that it fell.
+    fall: Fall,
 }
 
 impl Member {
@@ -58,6 +62,7 @@ impl Member {
             live: AtomicUsize::new(0),
             steady: AtomicBool::new(true),
             health: Mutex::new(Health::new()),
+            fall: Fall::new(),
         };
         let hash = balance::hash(address.to_string().as_bytes());
         Self { address, hash, settings, state: Arc::new(state) }
@@ -115,6 +120,11 @@ impl Member {
         self.look(now).1
     }
 
+    /// Resolves for those who hold it when the member falls, a little later for each.
+    pub(super) fn watch_fall(&self) -> Watch {
+        self.state.fall.watch()
+    }
+
     /// Counts how an attempt to reach it went: connecting, and what the gate said.
     pub fn report(&self, outcome: Outcome, now: Instant) -> Option<Change> {
         if outcome == Outcome::Success && self.state.steady.load(Relaxed) {
@@ -126,6 +136,24 @@ impl Member {
     /// Says what its checks found, after their [`Streak`](health::Streak).
     pub fn set_checked(&self, up: bool, now: Instant) -> Option<Change> {
         self.update(now, |health, _| health.set_checked(up, now))
+    }
+
+    /// What its checks have said last; up before they have said anything.
+    pub(super) fn is_checked_up(&self) -> bool {
+        self.state.health.lock().unwrap_or_else(PoisonError::into_inner).is_checked_up()
+    }
+
+    /// Says in the log, and to its tunnels, what has become of it.
+    pub(super) fn changed(&self, change: Option<Change>) {
+        let upstream = &self.address;
+        match change {
+            None => {}
+            Some(Change::Returned) => tracing::info!(%upstream, "upstream is up again"),
+            Some(Change::Fell) => {
+                tracing::warn!(%upstream, tunnels = self.live(), "upstream is down");
+                self.state.fall.tell();
+            }
+        }
     }
 
     /// [`balance::hash`] of the address as it prints.

@@ -10,12 +10,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::balance::Balancer;
 use super::check;
-use super::fall::Fall;
-use super::health::{self, Change, Outcome, Standing};
+use super::health::{self, Outcome, Standing};
 use super::member::{self, Lease, Member};
 use super::stream::{Connector, Stream};
 use crate::addr::Upstream;
-use crate::config::{Check, OnDown, ProxyVersion, Upstreams};
+use crate::config::{self, Check, OnDown, ProxyVersion};
 use crate::drain::Watch;
 use crate::net::Target;
 
@@ -26,11 +25,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The members that share the load.
 #[derive(Debug)]
 pub struct Pool {
+    name: Option<String>,
     members: Vec<Arc<Member>>,
-    /// Of each member: how its tunnels learn that it fell.
-    falls: Vec<Fall>,
     balancer: Balancer,
     on_down: OnDown,
+    send_proxy: Option<ProxyVersion>,
     connector: Connector,
     /// Places of those who wait for a place.
     queue: Semaphore,
@@ -52,11 +51,32 @@ pub struct Connected {
 /// A place at a member, until dropped.
 #[derive(Debug)]
 pub struct Hold {
-    index: usize,
+    member: Arc<Member>,
     lease: Option<Lease>,
     freed: Arc<Notify>,
     /// Resolves when the member's tunnels are to close, if they are.
     pub fallen: Option<Watch>,
+}
+
+impl Hold {
+    /// Who carries it.
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    /// Says that the member has done what it is there for.
+    pub fn succeeded(&self) {
+        report(&self.member, Outcome::Success);
+    }
+
+    /// Says that the member accepted a connection and then failed.
+    pub fn misbehaved(&self) {
+        report(&self.member, Outcome::Failure);
+    }
+}
+
+fn report(member: &Member, outcome: Outcome) {
+    member.changed(member.report(outcome, Instant::now()));
 }
 
 impl Drop for Hold {
@@ -84,23 +104,37 @@ pub enum Error {
 }
 
 impl Pool {
-    /// A pool of these members.
-    pub fn new(members: Vec<Upstream>, config: &Upstreams, connector: Connector) -> Self {
+    /// A pool as `config` describes it. A member that `known` knows goes on as it was there.
+    pub fn new(
+        config: &config::Pool,
+        connector: Connector,
+        known: impl Fn(&Upstream) -> Option<Arc<Member>>,
+    ) -> Self {
+        let balancing = &config.balancing;
         let health = health::Settings {
-            max_fails: config.max_fails,
-            fail_timeout: config.fail_timeout,
-            slow_start: config.slow_start,
+            max_fails: balancing.max_fails,
+            fail_timeout: balancing.fail_timeout,
+            slow_start: balancing.slow_start,
         };
-        let max_connections = config.max_connections;
-        let max_queued = config.max_queued.min(Semaphore::MAX_PERMITS);
-        let settings = member::Settings { max_connections, health, ..member::Settings::default() };
-        let members: Vec<Arc<Member>> =
-            members.into_iter().map(|address| Arc::new(Member::new(address, settings))).collect();
+        let member = |member: &config::Member| {
+            let settings = member::Settings {
+                weight: member.weight,
+                backup: member.backup,
+                max_connections: member.max_connections.or(balancing.max_connections),
+                health,
+            };
+            Arc::new(match known(&member.address) {
+                Some(known) => known.renew(settings),
+                None => Member::new(member.address.clone(), settings),
+            })
+        };
+        let max_queued = balancing.max_queued.min(Semaphore::MAX_PERMITS);
         Self {
-            falls: members.iter().map(|_| Fall::new()).collect(),
-            members,
-            balancer: Balancer::new(config.balance),
-            on_down: config.on_down,
+            name: config.name.clone(),
+            members: config.members.iter().map(member).collect(),
+            balancer: Balancer::new(balancing.balance),
+            on_down: balancing.on_down,
+            send_proxy: config.send_proxy,
             connector,
             queue: Semaphore::new(max_queued),
             max_queued,
@@ -108,13 +142,29 @@ impl Pool {
         }
     }
 
-    /// Looks at every member in the way of `check`, until a drain begins; with `proxy` after a header of
-    /// the PROXY protocol.
-    pub async fn check(self: Arc<Self>, check: Check, proxy: Option<ProxyVersion>, drain: Watch) {
-        check::run(self, check, proxy, drain).await;
+    /// Looks at every member in the way of `check`, for as long as it is polled.
+    pub async fn check(self: Arc<Self>, check: Check) {
+        check::run(&self, &check).await;
     }
 
-    /// Every member, by its index.
+    /// Takes members that a check has taken out for up, as nobody checks them any more.
+    pub fn uncheck(&self) {
+        for member in &self.members {
+            member.changed(member.set_checked(true, Instant::now()));
+        }
+    }
+
+    /// Of which version the PROXY header is that connections to members begin with, if they do.
+    pub fn send_proxy(&self) -> Option<ProxyVersion> {
+        self.send_proxy
+    }
+
+    /// What it is called, if it is.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Every member.
     pub fn members(&self) -> &[Arc<Member>] {
         &self.members
     }
@@ -180,25 +230,22 @@ impl Pool {
                 is_full = true;
                 continue;
             };
-            let Some(index) = self.members.iter().position(|other| Arc::ptr_eq(other, member))
-            else {
-                continue;
-            };
             let began = Instant::now();
             let connecting = timeout_at(deadline, self.connect_member(member, first)).await;
             let is_late = connecting.is_err();
             let late = |_| Err((member.address().to_string(), io::ErrorKind::TimedOut.into()));
             match connecting.unwrap_or_else(late) {
                 Ok((stream, target)) => {
-                    let fallen = (self.on_down == OnDown::Close).then(|| self.falls[index].watch());
+                    let fallen = (self.on_down == OnDown::Close).then(|| member.watch_fall());
                     let freed = Arc::clone(&self.freed);
-                    let hold = Hold { index, lease: Some(lease), freed, fallen };
+                    let hold =
+                        Hold { member: Arc::clone(member), lease: Some(lease), freed, fallen };
                     return Ok(Connected { stream, target, hold });
                 }
                 Err((tried, source)) => {
                     tracing::debug!(upstream = tried, error = %source, "upstream not reached");
                     if !is_late || began.elapsed() >= patience {
-                        self.failed(index);
+                        report(member, Outcome::Failure);
                     }
                     last = Error::Failed { tried, source };
                     if is_late {
@@ -214,37 +261,6 @@ impl Pool {
     fn has_place(&self, now: Instant) -> bool {
         let mut members = self.members.iter();
         members.any(|member| !member.is_full() && member.standing(now) != Standing::Down)
-    }
-
-    /// Says that a member has done what it is there for.
-    pub fn succeeded(&self, hold: &Hold) {
-        self.report(hold.index, Outcome::Success);
-    }
-
-    /// Says that a member accepted a connection and then failed.
-    pub fn misbehaved(&self, hold: &Hold) {
-        self.failed(hold.index);
-    }
-
-    fn failed(&self, index: usize) {
-        self.report(index, Outcome::Failure);
-    }
-
-    fn report(&self, index: usize, outcome: Outcome) {
-        self.changed(index, self.members[index].report(outcome, Instant::now()));
-    }
-
-    /// Says in the log, and to its tunnels, what has become of a member.
-    pub(super) fn changed(&self, index: usize, change: Option<Change>) {
-        let upstream = self.members[index].address();
-        match change {
-            None => {}
-            Some(Change::Returned) => tracing::info!(%upstream, "upstream is up again"),
-            Some(Change::Fell) => {
-                tracing::warn!(%upstream, tunnels = self.members[index].live(), "upstream is down");
-                self.falls[index].tell();
-            }
-        }
     }
 
     /// Connects to any address of a member; see [`Connector::connect`] for `first`.

@@ -44,9 +44,14 @@ impl Routes {
         }
     }
 
-    /// Every pool.
-    pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
-        self.0.iter().map(|(_, pool)| pool)
+    /// Whether any connection to an upstream begins with a header of the PROXY protocol.
+    pub fn send_proxy(&self) -> bool {
+        self.0.iter().any(|(_, pool)| pool.send_proxy().is_some())
+    }
+
+    /// Every route with its pool, the closest first.
+    pub fn iter(&self) -> impl Iterator<Item = (&Pattern, &Arc<Pool>)> {
+        self.0.iter().map(|(pattern, pool)| (pattern, pool))
     }
 }
 
@@ -77,15 +82,17 @@ fn has_prefix(path: &str, prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Upstreams;
     use crate::config::route::parse_route;
+    use crate::config::{Certificates, Config, Listener};
     use crate::upstream::Connector;
 
     fn routes(texts: &[&str]) -> Routes {
+        let listener = Listener::new(vec![], vec![], Certificates::SelfSigned(vec![]));
+        let config = Config::new(listener);
         let route = |text: &&str| {
             let route = parse_route(text).unwrap();
-            let config = Upstreams::default();
-            let pool = Pool::new(route.upstreams, &config, Connector::default());
+            let pool = config.pool(&config.listeners[0], &route.goals).unwrap();
+            let pool = Pool::new(&pool, Connector::default(), |_| None);
             (route.pattern, Arc::new(pool))
         };
         Routes::new(texts.iter().map(route).collect())

@@ -36,7 +36,7 @@ pub struct Connector {
     /// For members that are written as names.
     pub resolver: Arc<Resolver>,
     /// For members that speak TLS; there must be one for those.
-    pub tls: Option<tls::Connector>,
+    pub tls: Option<Arc<tls::Connector>>,
 }
 
 impl Connector {

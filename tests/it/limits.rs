@@ -85,7 +85,8 @@ async fn max_connections_per_ip_turns_away_only_that_address() {
 #[tokio::test]
 async fn max_handshakes_lets_the_rest_wait_for_their_turn() {
     let upstream = Upstream::echo().await;
-    let proxy = proxy(&upstream, |limits| limits.max_handshakes = Some(1)).await;
+    let proxy =
+        Proxy::start_all(&[upstream.addr()], |config| config.max_handshakes = Some(1)).await;
     let mut clients = JoinSet::new();
     for number in 0..20 {
         let addr = proxy.addr;
@@ -101,7 +102,8 @@ async fn max_handshakes_lets_the_rest_wait_for_their_turn() {
 #[tokio::test]
 async fn max_handshakes_is_not_used_up_by_stalled_ones() {
     let upstream = Upstream::echo().await;
-    let proxy = proxy(&upstream, |limits| limits.max_handshakes = Some(1)).await;
+    let proxy =
+        Proxy::start_all(&[upstream.addr()], |config| config.max_handshakes = Some(1)).await;
     let mut stalled = Vec::new();
     for _ in 0..3 {
         let mut stream = TcpStream::connect(proxy.addr).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
-use wssgate::config::Config;
+use wssgate::config::Listener;
 
 use crate::support::{Client, Conversation, Proxy, Upstream, plain_head, within};
 
@@ -11,7 +11,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: example.com\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: example.com\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-async fn proxy_with(upstream: &Upstream, tweak: impl FnOnce(&mut Config)) -> Proxy {
+async fn proxy_with(upstream: &Upstream, tweak: impl FnOnce(&mut Listener)) -> Proxy {
     Proxy::start_with(&[upstream.addr()], tweak).await
 }
 

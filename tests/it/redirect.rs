@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use wssgate::addr::Listen;
-use wssgate::config::Config;
+use wssgate::config::Listener;
 
 use crate::support::{Client, Proxy, Upstream, upgrade_request, within};
 
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-fn redirecting(config: &mut Config) {
+fn redirecting(config: &mut Listener) {
     config.redirect_http = vec![Listen::Ip(([127, 0, 0, 1], 0).into())];
 }
 

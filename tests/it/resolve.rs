@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use hickory_resolver::proto::rr::RecordType;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use wssgate::config::Config;
+use wssgate::config::Listener;
 
 use crate::support::{Binary, Client, Mood, NameServer, Proxy, within};
 
@@ -49,7 +49,7 @@ async fn serve(listener: TcpListener, address: String) {
     }
 }
 
-async fn proxy(server: &NameServer, port: u16, tweak: impl FnOnce(&mut Config)) -> Proxy {
+async fn proxy(server: &NameServer, port: u16, tweak: impl FnOnce(&mut Listener)) -> Proxy {
     Proxy::start_with(&[format!("{NAME}:{port}")], |config| {
         config.resolvers = vec![server.addr];
         tweak(config);
@@ -126,7 +126,7 @@ async fn a_start_succeeds_while_name_servers_are_down_and_serves_when_they_are_b
     server.be(Mood::Silent);
     let port = applications(&["127.0.0.1"]).await;
     server.set(NAME, 0, &["127.0.0.1"]);
-    let short = |config: &mut Config| config.timeouts.connect = Duration::from_millis(300);
+    let short = |config: &mut Listener| config.timeouts.connect = Duration::from_millis(300);
     let proxy = proxy(&server, port, short).await;
     let start = Instant::now();
     assert_eq!(ask(&proxy).await.0, 504);

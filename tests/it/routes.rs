@@ -29,7 +29,7 @@ impl Site {
             others.push(upstream.addr());
             upstreams.push(upstream);
         }
-        let tweak = |config: &mut wssgate::config::Config| {
+        let tweak = |config: &mut wssgate::config::Listener| {
             config.routes = routes;
             config.timeouts.keepalive_timeout = Timeouts::default().keepalive_timeout;
         };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use wssgate::config::{Config, Timeouts};
+use wssgate::config::{Listener, Timeouts};
 use wssgate::server::{Order, Outcome};
 
 use crate::support::{
@@ -19,7 +19,7 @@ const SHORT: Duration = Duration::from_millis(600);
 const LONGER: Duration = Duration::from_secs(2);
 
 async fn proxy(upstream: &Upstream, tweak: impl FnOnce(&mut Timeouts)) -> Proxy {
-    Proxy::start_with(&[upstream.addr()], |config: &mut Config| tweak(&mut config.timeouts)).await
+    Proxy::start_with(&[upstream.addr()], |config: &mut Listener| tweak(&mut config.timeouts)).await
 }
 
 /// Reads what a raw socket still gets; a reset is an end as well.
@@ -283,7 +283,7 @@ async fn max_lifetime_ends_a_tunnel_that_speaks_between_nine_tenths_of_it_and_al
 async fn drain_delay_accepts_until_it_is_over_and_then_no_more() {
     let upstream = Upstream::echo().await;
     let delay = Duration::from_secs(4);
-    let proxy = proxy(&upstream, |timeouts| timeouts.drain_delay = delay).await;
+    let proxy = Proxy::start_all(&[upstream.addr()], |config| config.drain.delay = delay).await;
     let started = Instant::now();
     proxy.order(Order::Drain).await;
     let mut client = Client::connect(proxy.addr).await;
@@ -299,7 +299,7 @@ async fn drain_delay_accepts_until_it_is_over_and_then_no_more() {
 #[tokio::test]
 async fn drain_timeout_ends_what_is_left() {
     let upstream = Upstream::echo().await;
-    let proxy = proxy(&upstream, |timeouts| timeouts.drain = SHORT).await;
+    let proxy = Proxy::start_all(&[upstream.addr()], |config| config.drain.timeout = SHORT).await;
     let mut client = Client::connect(proxy.addr).await;
     client.upgrade().await;
     proxy.order(Order::Drain).await;

@@ -24,6 +24,11 @@ impl Secrets {
         Self { newest, retired: VecDeque::new() }
     }
 
+    /// The one that seals.
+    pub(super) fn newest(&self) -> &Secret {
+        &self.newest
+    }
+
     /// Another one seals; the one before opens until then, unless it is the same.
     pub(super) fn replace(&mut self, newest: Secret, until: u64) -> Result<(), Unspecified> {
         let name = newest.key(0)?.name;

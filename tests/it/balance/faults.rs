@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::process::Command;
-use wssgate::config::{Check, CheckKind, Config};
+use wssgate::config::{Check, CheckKind, Listener};
 
 use super::member::Member;
 use super::namespace::Namespace;
@@ -23,14 +23,14 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the clock of the upgrade timeout is looked at, at worst (`exchange.rs`).
 const TICK: Duration = Duration::from_millis(250);
 
-fn short(config: &mut Config) {
+fn short(config: &mut Listener) {
     config.timeouts.connect = CONNECT_TIMEOUT;
     config.timeouts.upgrade = UPGRADE_TIMEOUT;
     config.balancing.fail_timeout = NEVER;
 }
 
 /// With a look at every member, which is what brings one back.
-fn checked(config: &mut Config) {
+fn checked(config: &mut Listener) {
     short(config);
     let kind = CheckKind::Ws("/".into());
     let (interval, timeout) = (Duration::from_millis(200), Duration::from_millis(600));
@@ -64,7 +64,7 @@ impl Child {
     }
 }
 
-async fn before(child: &Child, other: &Member, tweak: impl FnOnce(&mut Config)) -> Proxy {
+async fn before(child: &Child, other: &Member, tweak: impl FnOnce(&mut Listener)) -> Proxy {
     Proxy::start_with(&[child.addr.clone(), other.addr.to_string()], tweak).await
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::time::Instant as Clock;
-use wssgate::config::Config;
+use wssgate::config::Listener;
 use wssgate::upstream::health::Standing;
 
 use super::member::{Member, Mode};
@@ -58,7 +58,7 @@ async fn one_request_tries_it_again_and_the_others_do_not_wait_for_that() {
 /// A first request that fails in this mode with this status, after which its member is out.
 async fn takes_it_out(mode: Mode, status: u16) {
     let [a, b] = Member::several().await;
-    let proxy = serve_with(&[&a, &b], |config: &mut Config| {
+    let proxy = serve_with(&[&a, &b], |config: &mut Listener| {
         config.timeouts.upgrade = Duration::from_millis(500);
         config.balancing.fail_timeout = NEVER;
     })

@@ -14,7 +14,7 @@ mod queue;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use wssgate::config::{Config, Upstreams};
+use wssgate::config::{Listener, Upstreams};
 use wssgate::server::Order;
 use wssgate::upstream::Pool;
 
@@ -30,14 +30,14 @@ async fn serve(members: &[&Member], tweak: impl FnOnce(&mut Upstreams)) -> Proxy
 }
 
 /// The same, with changes to any of the settings.
-async fn serve_with(members: &[&Member], tweak: impl FnOnce(&mut Config)) -> Proxy {
+async fn serve_with(members: &[&Member], tweak: impl FnOnce(&mut Listener)) -> Proxy {
     let addresses: Vec<String> = members.iter().map(|member| member.addr.to_string()).collect();
     Proxy::start_with(&addresses, tweak).await
 }
 
 /// The pool of a server that has one.
 fn pool(proxy: &Proxy) -> &Pool {
-    proxy.shared.routes.pools().next().unwrap()
+    proxy.shared.routes.iter().next().unwrap().1
 }
 
 /// Which members are up.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wssgate::config::Config;
+use wssgate::config::Listener;
 
 use super::member::{Member, Mode};
 use super::{NEVER, finish, letters, live, open, open_many, pool, serve, serve_with, try_open, up};
@@ -16,7 +16,7 @@ async fn queue(proxy: &Proxy, place: usize) -> Client {
     client
 }
 
-async fn full(members: &[&Member], tweak: impl FnOnce(&mut Config)) -> Proxy {
+async fn full(members: &[&Member], tweak: impl FnOnce(&mut Listener)) -> Proxy {
     serve_with(members, |config| {
         config.balancing.max_connections = Some(1);
         config.balancing.fail_timeout = NEVER;

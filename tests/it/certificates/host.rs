@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio_rustls::rustls;
-use wssgate::config::{Certificates, Config, Files};
+use wssgate::config::{Certificates, Files, Listener};
 
 use super::Pki;
 use crate::support::{Client, Proxy, TlsOptions, Upstream, upgrade_request};
@@ -42,7 +42,7 @@ const NOT_COVERED: [&str; 11] = [
 ];
 
 /// A plain upstream behind two certificates, the first of which is asked for.
-async fn site(pki: &Pki, tweak: impl FnOnce(&mut Config)) -> (Proxy, Upstream) {
+async fn site(pki: &Pki, tweak: impl FnOnce(&mut Listener)) -> (Proxy, Upstream) {
     let upstream = Upstream::answering(ANSWER).await;
     let folder = tempfile::tempdir().unwrap();
     let names: [&[&str]; 2] = [

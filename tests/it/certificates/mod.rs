@@ -20,7 +20,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
 use tokio_rustls::rustls;
-use wssgate::config::{Certificates, Config, Files};
+use wssgate::config::{Certificates, Files, Listener};
 
 use crate::support::{Authority, Client, Issued, Leaf, Proxy, TlsOptions, Upstream, within};
 
@@ -60,7 +60,7 @@ struct Site {
 
 impl Site {
     /// An echo behind these pairs, from `0.pem` and `0.key` on.
-    async fn start(pairs: &[Issued], tweak: impl FnOnce(&mut Config)) -> Self {
+    async fn start(pairs: &[Issued], tweak: impl FnOnce(&mut Listener)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |(index, issued): (usize, &Issued)| {
             let (chain, key) = issued.write(folder.path(), &index.to_string());
@@ -77,7 +77,7 @@ impl Site {
 }
 
 /// An echo behind the pairs in these files.
-async fn serve(files: Vec<Files>, tweak: impl FnOnce(&mut Config)) -> Proxy {
+async fn serve(files: Vec<Files>, tweak: impl FnOnce(&mut Listener)) -> Proxy {
     let upstream = Upstream::echo().await;
     Proxy::start_with(&[upstream.addr()], |config| {
         config.tls.certificates = Certificates::Files(files);

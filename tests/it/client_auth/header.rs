@@ -3,7 +3,7 @@
 
 use rustls::AlertDescription;
 use tokio_rustls::rustls;
-use wssgate::config::{ClientAuth, Config, Timeouts};
+use wssgate::config::{ClientAuth, Listener, Timeouts};
 
 use super::{ROBOT, connector, robot_header, upstream};
 use crate::support::{
@@ -27,7 +27,7 @@ struct Asking {
 }
 
 impl Asking {
-    async fn start(upstream: Upstream, tweak: impl FnOnce(&mut Config)) -> Self {
+    async fn start(upstream: Upstream, tweak: impl FnOnce(&mut Listener)) -> Self {
         let (dir, root) = (tempfile::tempdir().unwrap(), Authority::new("root"));
         let ca = dir.path().join("ca.pem");
         std::fs::write(&ca, root.pem()).unwrap();

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
-use wssgate::config::Config;
+use wssgate::config::Listener;
 
 use super::{PLAIN, answering_and_closing, assert_status, upgrading};
 use crate::support::{Client, Proxy, Upstream, upgrade_request};
 
-async fn proxy_with(upstream: &Upstream, tweak: impl FnOnce(&mut Config)) -> Proxy {
+async fn proxy_with(upstream: &Upstream, tweak: impl FnOnce(&mut Listener)) -> Proxy {
     Proxy::start_with(&[upstream.addr()], tweak).await
 }
 

@@ -4,7 +4,7 @@ use super::case::{Case, SMALL, Setting, Verdict};
 use super::judge::assert_same;
 use crate::support::{Client, Proxy, Upstream};
 use wssgate::addr;
-use wssgate::config::Config;
+use wssgate::config::Listener;
 
 /// Ends an exchange without a tunnel, whatever was asked for.
 const ANSWER: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
@@ -41,7 +41,7 @@ pub(super) async fn check(cases: &[Case]) {
     }
 }
 
-fn apply(setting: Setting, config: &mut Config) {
+fn apply(setting: Setting, config: &mut Listener) {
     let facts = setting.facts(0);
     config.forwarding.forwarded = facts.forwarded;
     if facts.trusted {

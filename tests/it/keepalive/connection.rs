@@ -5,7 +5,9 @@ use std::time::Duration;
 use wssgate::server::{Order, Outcome};
 
 use super::{AGAIN, keeping};
-use crate::support::{Client, Conversation, Upstream, switching_response, upgrade_request, within};
+use crate::support::{
+    Client, Conversation, Proxy, Upstream, switching_response, upgrade_request, within,
+};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -171,8 +173,9 @@ async fn max_requests_is_the_last_on_its_connection() {
 #[tokio::test]
 async fn a_drain_ends_idle_connections_at_once() {
     let upstream = willing().await;
-    let proxy = keeping(&upstream, |config| {
-        config.timeouts.drain = Duration::from_secs(600);
+    let proxy = Proxy::start_all(&[upstream.addr()], |config| {
+        config.listeners[0].timeouts.keepalive_timeout = Duration::from_secs(600);
+        config.drain.timeout = Duration::from_secs(600);
     })
     .await;
     let mut client = Client::connect(proxy.addr).await;

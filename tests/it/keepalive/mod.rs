@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use responses::{Case, Then};
 use tokio::io::AsyncWriteExt as _;
-use wssgate::config::{Config, Timeouts};
+use wssgate::config::{Listener, Timeouts};
 
 use crate::support::{Client, Conversation, Proxy, Upstream, within};
 
@@ -141,7 +141,7 @@ async fn sending(response: &'static [u8], piece: usize) -> Upstream {
 }
 
 /// A server that keeps its clients' connections, as it does by default, with changes to the settings.
-async fn keeping(upstream: &Upstream, tweak: impl FnOnce(&mut Config)) -> Proxy {
+async fn keeping(upstream: &Upstream, tweak: impl FnOnce(&mut Listener)) -> Proxy {
     Proxy::start_with(&[upstream.addr()], |config| {
         config.timeouts.keepalive_timeout = Timeouts::default().keepalive_timeout;
         tweak(config);

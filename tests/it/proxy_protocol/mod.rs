@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use wssgate::config::Config;
+use wssgate::config::Listener;
 
 use crate::support::{Client, TlsOptions, own_headers, within};
 
@@ -55,7 +55,7 @@ fn v2_of_ipv4() -> Vec<u8> {
 }
 
 /// Takes headers from those networks.
-fn accepting(config: &mut Config, trusted: &[&str]) {
+fn accepting(config: &mut Listener, trusted: &[&str]) {
     config.proxy_protocol.accept = true;
     config.forwarding.trusted_proxies =
         trusted.iter().map(|network| network.parse().unwrap()).collect();

@@ -147,9 +147,9 @@ async fn the_header_of_one_who_is_not_trusted_is_refused() {
 #[tokio::test]
 async fn a_drain_does_not_wait_for_a_header() {
     let upstream = Upstream::answering(PAGE).await;
-    let proxy = Proxy::start_with(&[upstream.addr()], |config| {
-        accepting(config, &["127.0.0.0/8"]);
-        config.timeouts.drain = Duration::from_secs(600);
+    let proxy = Proxy::start_all(&[upstream.addr()], |config| {
+        accepting(&mut config.listeners[0], &["127.0.0.0/8"]);
+        config.drain.timeout = Duration::from_secs(600);
     })
     .await;
     let mut silent = begin(proxy.addr, b"").await;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio_rustls::{TlsConnector, rustls};
 use wssgate::addr::Listen;
-use wssgate::config::{Check, CheckKind, ClientAuth, Config, ProxyVersion};
+use wssgate::config::{Check, CheckKind, ClientAuth, Listener, ProxyVersion};
 
 use super::{
     LOCAL, PAGE, PROXY, REQUEST, TCP4, TCP6, UNSPEC, V1_OF_IPV4, V1_UNKNOWN, accepting, block,
@@ -27,7 +27,7 @@ const V2: ProxyVersion = ProxyVersion::V2;
 
 const AES_128: CipherSuite = CipherSuite::TLS13_AES_128_GCM_SHA256;
 
-fn sending(version: ProxyVersion) -> impl FnOnce(&mut Config) {
+fn sending(version: ProxyVersion) -> impl FnOnce(&mut Listener) {
     move |config| config.proxy_protocol.send = Some(version)
 }
 

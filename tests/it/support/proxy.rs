@@ -1,13 +1,13 @@
 //! A server in this process.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use wssgate::addr;
-use wssgate::config::{Certificates, Config, Files};
+use wssgate::config::{Certificates, Config, Files, Listener};
 use wssgate::connection::Shared;
 use wssgate::server::{Order, Outcome, Server};
 
@@ -21,6 +21,8 @@ pub(crate) struct Proxy {
     pub(crate) addresses: Vec<String>,
     /// What its connections share.
     pub(crate) shared: Arc<Shared>,
+    /// What the next reload reads.
+    pub(crate) config: Arc<Mutex<Config>>,
     orders: mpsc::Sender<Order>,
     running: JoinHandle<anyhow::Result<Outcome>>,
 }
@@ -31,25 +33,37 @@ impl Proxy {
         Self::start_with(&[upstream.addr()], |_| {}).await
     }
 
-    /// The same for several upstreams (`host:port` or `unix:/path`), with changes to the settings.
-    pub(crate) async fn start_with(upstreams: &[String], tweak: impl FnOnce(&mut Config)) -> Self {
+    /// The same for several upstreams (`host:port` or `unix:/path`), with changes to the listener's settings.
+    pub(crate) async fn start_with(
+        upstreams: &[String],
+        tweak: impl FnOnce(&mut Listener),
+    ) -> Self {
+        Self::start_all(upstreams, |config| tweak(&mut config.listeners[0])).await
+    }
+
+    /// The same with changes to all settings.
+    pub(crate) async fn start_all(upstreams: &[String], tweak: impl FnOnce(&mut Config)) -> Self {
         let listen = vec![addr::Listen::Ip(([127, 0, 0, 1], 0).into())];
         let upstreams = upstreams.iter().map(|addr| addr.parse().unwrap()).collect();
         let pair = Files {
             chain: repository("certs/localhost.pem"),
             key: repository("certs/localhost.key"),
         };
-        let mut config = Config::new(listen, upstreams, Certificates::Files(vec![pair]));
+        let mut listener = Listener::new(listen, upstreams, Certificates::Files(vec![pair]));
         // One request a connection, unless a test is about more.
-        config.timeouts.keepalive_timeout = Duration::ZERO;
+        listener.timeouts.keepalive_timeout = Duration::ZERO;
+        let mut config = Config::new(listener);
         tweak(&mut config);
-        let server = Server::bind(config, 20_000).unwrap();
+        let server = Server::bind(config.clone(), 20_000).unwrap();
         let addresses: Vec<String> = server.addresses().into_iter().map(|(addr, _)| addr).collect();
         let addr = addresses[0].parse().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
-        let shared = server.shared();
+        let shared = server.sites()[0].current();
+        let config = Arc::new(Mutex::new(config));
+        let now = Arc::clone(&config);
+        let source = Arc::new(move || Ok(now.lock().unwrap().clone()));
         let (orders, receiver) = mpsc::channel(1);
-        let running = tokio::spawn(server.run(receiver));
-        Self { addr, addresses, shared, orders, running }
+        let running = tokio::spawn(server.run(receiver, source));
+        Self { addr, addresses, shared, config, orders, running }
     }
 
     /// Sends a word: to reload, or to stop; a second one to stop ends a drain at once.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustls::ProtocolVersion;
 use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::rustls;
-use wssgate::config::{Config, UpstreamTls};
+use wssgate::config::{Listener, UpstreamTls};
 
 use crate::support::{Authority, Client, Proxy, echo, upgrade_head, upgrade_request};
 use origin::{LEAF, Origin};
@@ -40,7 +40,7 @@ impl Trusted {
     }
 
     /// A proxy that believes it, before these upstreams.
-    async fn proxy(&self, upstreams: &[String], tweak: impl FnOnce(&mut Config)) -> Proxy {
+    async fn proxy(&self, upstreams: &[String], tweak: impl FnOnce(&mut Listener)) -> Proxy {
         Proxy::start_with(upstreams, |config| {
             config.upstream_tls = self.settings();
             tweak(config);
