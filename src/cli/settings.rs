@@ -73,7 +73,9 @@ impl Settings {
     pub(crate) fn read(&self) -> anyhow::Result<(Config, LogArgs)> {
         let Some(path) = &self.file else {
             let (args, log) = self.compose(&[])?;
-            return Ok((args.into_config()?, log));
+            let config = args.into_config()?;
+            verify_names(&config)?;
+            return Ok((config, log));
         };
         let file = File::read(path)?;
         self.verify_keys(&file)?;
@@ -299,14 +301,13 @@ fn verify_names(config: &Config) -> anyhow::Result<()> {
     let mut names = config.listeners.iter().flat_map(goals).filter_map(named);
     if let Some(name) = names.find(|name| !config.pools.contains_key(name)) {
         let known: Vec<&str> = config.pools.keys().map(String::as_str).collect();
+        let known = match known.is_empty() {
+            true => "there is no [upstreams.NAME]".to_owned(),
+            false => format!("those are {}", known.join(", ")),
+        };
         bail!(
-            "upstream {name} is neither an address, as in 127.0.0.1:9000, nor one of the file{}",
-            {
-                match known.is_empty() {
-                    true => String::new(),
-                    false => format!(": those are {}", known.join(", ")),
-                }
-            }
+            "upstream {name:?} is not an address (write PORT, HOST:PORT, [IPV6]:PORT or unix:/PATH), and \
+             not the name of one in the file: {known}"
         );
     }
     Ok(())

@@ -238,10 +238,10 @@ impl Generation {
             match site.speaks {
                 Speaks::Tls if is_new => {
                     let upstream = self.config.listeners[socket.owner].describe();
-                    tracing::info!(listener = %site.listener, upstream, "listening");
+                    tracing::info!(listener = &*site.listener, upstream, "listening");
                 }
                 Speaks::Plain if is_new => {
-                    tracing::info!(listener = %site.listener, "redirecting to https");
+                    tracing::info!(listener = &*site.listener, "redirecting to https");
                 }
                 Speaks::Tls | Speaks::Plain => {}
             }
@@ -249,7 +249,7 @@ impl Generation {
         for socket in before.iter().flat_map(|before| &before.sockets) {
             let site = &socket.door.site;
             if !self.has_site(site) {
-                tracing::info!(listener = %site.listener, "not listening any more");
+                tracing::info!(listener = &*site.listener, "not listening any more");
                 site.close();
             }
         }

@@ -101,16 +101,18 @@ impl<T> Slot<T> {
         }
     }
 
-    /// What the next look would refuse. Blocks.
-    pub(super) fn rehearse(
-        &self,
-        judge: impl FnOnce(&[File]) -> anyhow::Result<T>,
-    ) -> anyhow::Result<()> {
+    /// What a look at once would find; the same serves on. Blocks.
+    pub(super) fn rehearse(&mut self, judge: impl FnOnce(&[File]) -> anyhow::Result<T>) -> Found {
         let read = read(&self.paths);
-        if digest(&read) == self.served {
-            return Ok(());
+        let digest = digest(&read);
+        if digest == self.served {
+            self.said = None;
+            return Found::Same;
         }
-        all(&self.roles, &self.paths, read).and_then(|files| judge(&files)).map(drop)
+        match all(&self.roles, &self.paths, read).and_then(|files| judge(&files)) {
+            Ok(_) => Found::Unsettled,
+            Err(error) => self.refuse(error, digest),
+        }
     }
 
     /// What is refused is judged at each look, as time alone can make it good, and said once.

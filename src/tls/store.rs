@@ -127,23 +127,29 @@ impl Store {
         }
     }
 
-    /// Says what [`Store::reload`] would refuse, and changes nothing. Blocks.
+    /// Fails when [`Store::reload`] would refuse something, which the log says, and changes nothing. Blocks.
     pub fn rehearse(&self) -> anyhow::Result<()> {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Pairs::Files(pairs) = &slots.pairs {
+        let mut looked = Looked::default();
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Pairs::Files(pairs) = &mut slots.pairs {
             for slot in pairs {
-                slot.rehearse(|files| replace_pair(slot.paths(), files))?;
+                let paths = slot.paths().to_vec();
+                let found = slot.rehearse(|files| replace_pair(&paths, files));
+                looked.count(&found, "certificate", &paths[0]);
             }
         }
-        if let (Some(slot), Some(config)) = (&slots.trust, &self.client_auth) {
-            slot.rehearse(|files| Trust::parse(config, files, &self.settings.provider))?;
+        if let (Some(slot), Some(config)) = (&mut slots.trust, &self.client_auth) {
+            let found = slot.rehearse(|files| Trust::parse(config, files, &self.settings.provider));
+            looked.count(&found, "client authorities", &config.ca);
         }
-        if let Some(slot) = &slots.ticket_key {
-            let path = &slot.paths()[0];
-            slot.rehearse(|files| {
-                take_ticket_key(path, files, |secret| Tickets::shared(secret).map(Arc::new))
-            })?;
+        if let Some(slot) = &mut slots.ticket_key {
+            let path = slot.paths()[0].clone();
+            let found = slot.rehearse(|files| {
+                take_ticket_key(&path, files, |secret| Tickets::shared(secret).map(Arc::new))
+            });
+            looked.count(&found, "ticket key", &path);
         }
+        anyhow::ensure!(looked.refused == 0, "{} of the files cannot serve", looked.refused);
         Ok(())
     }
 

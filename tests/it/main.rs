@@ -23,6 +23,7 @@ mod origins;
 mod plain;
 mod proxy_protocol;
 mod redirect;
+mod reload;
 mod resolve;
 mod routes;
 mod smoke;

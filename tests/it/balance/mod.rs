@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use wssgate::config::{Listener, Upstreams};
-use wssgate::server::Order;
 use wssgate::upstream::Pool;
 
 use crate::support::{Client, Proxy, upgrade_request};
@@ -103,12 +102,4 @@ fn letters(tunnels: &[Tunnel]) -> String {
 fn counts(tunnels: &[Tunnel], members: usize) -> Vec<usize> {
     let letters = ('A'..='Z').take(members);
     letters.map(|letter| tunnels.iter().filter(|one| one.member == letter).count()).collect()
-}
-
-/// Gives the order to reload and waits until it was carried out.
-async fn reload(proxy: &Proxy) {
-    // There is room for one order beside the one that is carried out: the third one waits for the first.
-    for _ in 0..3 {
-        proxy.order(Order::Reload).await;
-    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use wssgate::config::Balance;
 
 use super::member::Member;
-use super::{Tunnel, begin, counts, letters, live, open_many, reload, serve, up};
+use super::{Tunnel, begin, counts, letters, live, open_many, serve, up};
 use crate::support::{Client, Proxy, echo, eventually};
 
 async fn say(tunnels: &mut [Tunnel]) {
@@ -21,7 +21,7 @@ async fn round_robin_is_exact() {
     let [a, b, c] = Member::several().await;
     let proxy = serve(&[&a, &b, &c], |config| config.balance = Balance::RoundRobin).await;
     let mut tunnels = open_many(proxy.addr, 7).await;
-    reload(&proxy).await;
+    proxy.reload(|_| {}).await;
     tunnels.extend(open_many(proxy.addr, 8).await);
     assert_eq!(letters(&tunnels), "ABCABCABCABCABC");
     assert_eq!(live(&proxy), [5, 5, 5]);
@@ -36,7 +36,7 @@ async fn least_connections_fills_up_what_was_left_empty() {
     assert_eq!(counts(&tunnels, 3), [4, 4, 4]);
     tunnels.retain(|tunnel| tunnel.member != 'B');
     eventually("the tunnels of B are over", || live(&proxy) == [4, 0, 4]).await;
-    reload(&proxy).await;
+    proxy.reload(|_| {}).await;
     assert_eq!(live(&proxy), [4, 0, 4], "the counts survive the reload");
     let mut new = open_many(proxy.addr, 4).await;
     assert_eq!(letters(&new), "BBBB");
@@ -52,7 +52,7 @@ async fn random_two_is_never_far_from_equal() {
     let members = [&a, &b, &c, &d];
     let proxy = serve(&members, |config| config.balance = Balance::RandomTwo).await;
     let mut tunnels = open_many(proxy.addr, 20).await;
-    reload(&proxy).await;
+    proxy.reload(|_| {}).await;
     tunnels.extend(open_many(proxy.addr, 20).await);
     let counts = counts(&tunnels, 4);
     assert!(counts.iter().all(|count| (5..=15).contains(count)), "{counts:?}");
@@ -92,7 +92,7 @@ async fn source_hash_keeps_a_clients_member_and_moves_only_those_of_one_that_wen
     let first = from_each(&proxy, &mut held).await;
     let counts = counts(&held, 3);
     assert!(counts.iter().all(|count| *count > 0), "not spread at all: {counts:?}");
-    reload(&proxy).await;
+    proxy.reload(|_| {}).await;
     assert_eq!(from_each(&proxy, &mut held).await, first);
 
     b.stop().await;

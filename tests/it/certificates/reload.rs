@@ -16,14 +16,6 @@ fn two(pki: &Pki) -> [Issued; 2] {
     [pki.issue(&["localhost"]), pki.issue(&["localhost"])]
 }
 
-/// Gives the order to reload and waits until it was carried out.
-async fn reload(proxy: &Proxy) {
-    // There is room for one order beside the one that is carried out: the third one waits for the first.
-    for _ in 0..3 {
-        proxy.order(Order::Reload).await;
-    }
-}
-
 #[tokio::test]
 async fn overwritten_files_are_taken_in_and_tunnels_live_on() {
     let pki = Pki::new();
@@ -100,7 +92,7 @@ async fn while_files_are_missing_the_old_pair_serves() {
     for (before, now) in [(&old, &new), (&new, &old)] {
         for path in [&site.files[0].chain, &site.files[0].key] {
             fs::remove_file(path).unwrap();
-            reload(&site.proxy).await;
+            site.proxy.reload(|_| {}).await;
             assert_eq!(shown(site.addr(), &client).await, before.certificate);
         }
         now.write(site.folder.path(), "0");
@@ -123,7 +115,7 @@ async fn half_written_files_never_serve() {
             file.write_all(piece).unwrap();
             if index % 3 == 0 {
                 // Somebody reloads at the worst of times.
-                reload(&site.proxy).await;
+                site.proxy.reload(|_| {}).await;
             }
         }
         assert_eq!(shown(site.addr(), &client).await, old.certificate);
@@ -232,7 +224,7 @@ async fn an_order_takes_in_at_once() {
     let (addr, client) = (linked.proxy.addr, pki.client("localhost"));
     assert_eq!(shown(addr, &client).await, old.certificate);
     linked.swap("two", &new);
-    reload(&linked.proxy).await;
+    linked.proxy.reload(|_| {}).await;
     assert_eq!(shown(addr, &client).await, new.certificate);
 }
 
@@ -240,7 +232,7 @@ async fn an_order_takes_in_at_once() {
 async fn a_drain_does_not_wait_for_the_next_look() {
     let pki = Pki::new();
     let site = Site::start(&[pki.issue(&["localhost"])], |_| {}).await;
-    reload(&site.proxy).await;
+    site.proxy.reload(|_| {}).await;
     site.proxy.order(Order::Drain).await;
     within("the end", site.proxy.outcome()).await;
 }

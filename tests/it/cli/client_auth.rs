@@ -21,7 +21,7 @@ async fn nothing_is_said_of_clients_certificates_without_an_authority() {
         let (code, said) = run(&["--upstream", "1", "--self-signed", flag]).await;
         let said = said.join("\n");
         assert_eq!(code, 2, "{flag}: {said}");
-        assert!(said.starts_with("error: ") && said.contains("--client-ca <FILE>"), "{said}");
+        assert!(said.starts_with("wssgate: ") && said.contains("--client-ca <FILE>"), "{said}");
     }
     let (code, said) =
         run(&["--upstream", "1", "--self-signed", "--client-ca=a", "--client-auth=maybe"]).await;

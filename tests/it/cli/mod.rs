@@ -86,14 +86,12 @@ async fn usage_errors_exit_with_2_and_name_what_is_wrong() {
         (&["--listen", "https://:8443", "--upstream", "1"], "not a URL"),
         (&["--upstream", "ws://app:9000/chat"], "no path"),
         (&["--upstream", "wss://app:9000/chat"], "no path"),
-        (&["--upstream", "1", "--self-signed", "--cert", "a.pem"], "--cert"),
         (&["--upstream", "1", "--self-signed", "--tls-min", "1.1"], "1.2 and 1.3"),
         (
             &["--upstream", "1", "--self-signed", "--tls-ciphers", "RC4-SHA"],
             "TLS_AES_128_GCM_SHA256",
         ),
         (&["--upstream", "1", "--self-signed", "--tls-groups", "P-192"], "X25519MLKEM768"),
-        (&["--upstream", "1", "--key", "a.pem"], "--cert"),
         (&["--upstream", "1", "--idle-timeout", "15"], "as in 15s"),
         (&["--upstream", "1", "--setup-timeout", "0"], "silent peer"),
         (&["--upstream", "1", "--max-connections", "0"], "--max-connections"),
@@ -127,6 +125,18 @@ async fn what_is_missing_is_said_in_one_line_with_exit_code_2() {
     let (code, said) = run(&["--upstream", "1", "--self-signed", "--accept-proxy"]).await;
     assert_eq!((code, said.len()), (2, 1), "{said:#?}");
     assert!(one_line(&said).contains("--accept-proxy without --trusted-proxy"), "{said:#?}");
+
+    for (args, part) in [
+        (&["--self-signed", "--cert", "a.pem"][..], "--self-signed beside --cert"),
+        (&["--key", "a.pem"], "--key without --cert"),
+        (&["--self-signed", "--acme-webroot", "/srv"], "--acme-webroot without --redirect-http"),
+        (&["--self-signed", "--upstream-key", "a.pem"], "--upstream-key without --upstream-cert"),
+        (&["--self-signed", "--route", "/a=chat"], "\"chat\" is not an address"),
+    ] {
+        let (code, said) = run(&[&["--upstream", "1"], args].concat()).await;
+        assert_eq!(code, 2, "{said:#?}");
+        assert!(one_line(&said).contains(part), "{said:#?}");
+    }
 }
 
 #[tokio::test]

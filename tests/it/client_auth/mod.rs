@@ -69,13 +69,10 @@ impl Serving {
 
     /// Replaces files, and waits until they serve.
     async fn reload(&self, files: &[(&str, String)]) {
-        let before = self.binary.lines("reload done").len();
         for (name, text) in files {
             std::fs::write(self.dir.path().join(name), text).unwrap();
         }
-        self.binary.signal("HUP").await;
-        let is_done = || self.binary.lines("reload done").len() > before;
-        eventually("a reload", is_done).await;
+        self.binary.reload().await;
     }
 
     /// All heads that the upstream has got up to one for `/last`, which a client sends now.

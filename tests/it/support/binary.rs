@@ -124,6 +124,25 @@ impl Binary {
         assert!(status.await.unwrap().success());
     }
 
+    /// Makes it read its configuration again and waits until it has. Whether that serves now.
+    pub(crate) async fn reload(&self) -> bool {
+        let said = |message| self.lines(message).len();
+        let refused = "reload refused, everything is as before";
+        let before = (said("reload done"), said(refused));
+        self.signal("HUP").await;
+        let now = || (said("reload done"), said(refused));
+        eventually("an end of the reload", || now() != before).await;
+        now().0 > before.0
+    }
+
+    /// Lowers the limit of its open files (prlimit(1)).
+    pub(crate) async fn limit_open_files(&self, limit: u32) {
+        let pid = self.pid().to_string();
+        let limit = format!("--nofile={limit}:{limit}");
+        let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+        assert!(status.await.unwrap().success());
+    }
+
     /// Waits for its end.
     pub(crate) async fn exit(&mut self) -> ExitStatus {
         within("the program ends", self.child.wait()).await.unwrap()

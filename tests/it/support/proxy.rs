@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use wssgate::addr;
 use wssgate::config::{Certificates, Config, Files, Listener};
-use wssgate::connection::Shared;
+use wssgate::connection::{Shared, Site};
 use wssgate::server::{Order, Outcome, Server};
 
 use super::{Upstream, repository, within};
@@ -19,10 +19,12 @@ pub(crate) struct Proxy {
     pub(crate) addr: SocketAddr,
     /// All of its listeners, as it names them.
     pub(crate) addresses: Vec<String>,
-    /// What its connections share.
+    /// What connections of its first listener share at the start.
     pub(crate) shared: Arc<Shared>,
+    /// What its listeners lead to.
+    pub(crate) sites: Vec<Arc<Site>>,
     /// What the next reload reads.
-    pub(crate) config: Arc<Mutex<Config>>,
+    config: Arc<Mutex<Config>>,
     orders: mpsc::Sender<Order>,
     running: JoinHandle<anyhow::Result<Outcome>>,
 }
@@ -57,18 +59,28 @@ impl Proxy {
         let server = Server::bind(config.clone(), 20_000).unwrap();
         let addresses: Vec<String> = server.addresses().into_iter().map(|(addr, _)| addr).collect();
         let addr = addresses[0].parse().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
-        let shared = server.sites()[0].current();
+        let sites = server.sites();
+        let shared = sites[0].current();
         let config = Arc::new(Mutex::new(config));
         let now = Arc::clone(&config);
         let source = Arc::new(move || Ok(now.lock().unwrap().clone()));
         let (orders, receiver) = mpsc::channel(1);
         let running = tokio::spawn(server.run(receiver, source));
-        Self { addr, addresses, shared, config, orders, running }
+        Self { addr, addresses, shared, sites, config, orders, running }
     }
 
     /// Sends a word: to reload, or to stop; a second one to stop ends a drain at once.
     pub(crate) async fn order(&self, order: Order) {
         within("the server takes the order", self.orders.send(order)).await.unwrap();
+    }
+
+    /// Changes the configuration, has it read again, and waits until that is done.
+    pub(crate) async fn reload(&self, tweak: impl FnOnce(&mut Config)) {
+        tweak(&mut self.config.lock().unwrap());
+        // There is room for one order beside the one that is carried out: the third one waits for the first.
+        for _ in 0..3 {
+            self.order(Order::Reload).await;
+        }
     }
 
     /// Waits for the run's end.

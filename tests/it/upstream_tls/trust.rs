@@ -45,6 +45,29 @@ async fn a_certificate_that_is_not_believed_is_a_502_and_the_log_says_why() {
     }
 }
 
+#[tokio::test]
+async fn authorities_are_read_again_at_a_reload() {
+    let trusted = Trusted::new();
+    let new = Authority::new("the next one");
+    let origin = Origin::start(&new, &LEAF).await;
+    let upstreams = [origin.by_address()];
+    origin.echo();
+    let proxy = trusted.proxy(&upstreams, |listener| listener.balancing.max_fails = 0).await;
+    let status = async || {
+        let mut client = Client::connect(proxy.addr).await;
+        client.send(upgrade_request().as_bytes()).await;
+        client.read_head().await.0[9..12].to_owned()
+    };
+    assert_eq!(status().await, "502");
+    fs::write(trusted.file(), new.pem()).unwrap();
+    proxy.reload(|_| {}).await;
+    assert_eq!(status().await, "101");
+    // What cannot be read changes nothing.
+    fs::write(trusted.file(), "nothing").unwrap();
+    proxy.reload(|_| {}).await;
+    assert_eq!(status().await, "101");
+}
+
 /// What `openssl req -x509` makes unless told otherwise.
 #[tokio::test]
 async fn a_certificate_that_is_its_own_authority_is_not_one_for_a_server() {
