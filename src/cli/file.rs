@@ -12,8 +12,7 @@ use toml::Spanned;
 /// Keys at the top of the file, or in one of its tables.
 #[derive(Clone, Debug)]
 pub(super) struct Section {
-    /// What an error begins with: `wssgate.toml`, and a line follows.
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) title: Option<String>,
     pub(super) entries: BTreeMap<String, Entry>,
 }
@@ -49,16 +48,18 @@ pub(super) struct File {
 }
 
 impl Section {
-    /// `wssgate.toml:7: [[listener]]: `, for an error.
+    /// `wssgate.toml:7: [[listener]]`, for an error.
     pub(super) fn place(&self, line: usize) -> String {
-        let title = self.title.as_ref().map(|title| format!(" {title}:")).unwrap_or_default();
-        format!("{}:{line}:{title}", self.path.display())
+        format!("{}:{line}{}", self.path.display(), self.suffix())
     }
 
-    /// The file alone, for an error of no line.
+    /// The same for an error of no line.
     pub(super) fn file(&self) -> String {
-        let title = self.title.as_ref().map(|title| format!(" {title}:")).unwrap_or_default();
-        format!("{}:{title}", self.path.display())
+        format!("{}{}", self.path.display(), self.suffix())
+    }
+
+    fn suffix(&self) -> String {
+        self.title.as_ref().map(|title| format!(": {title}")).unwrap_or_default()
     }
 }
 
@@ -262,7 +263,7 @@ mod tests {
         let listener = &file.listeners[0];
         assert_eq!(listener.entries["listen"].value, Value::List(vec!["1".into(), "2".into()]));
         assert_eq!(listener.entries["forwarded"].value, Value::Switch(true));
-        assert_eq!(listener.place(5), "w.toml:5: [[listener]]:");
+        assert_eq!(listener.place(5), "w.toml:5: [[listener]]");
         let (name, upstream) = &file.upstreams[0];
         assert_eq!((name.as_str(), upstream.entries["members"].line), ("chat", 8));
         let Value::Tables(members) = &upstream.entries["members"].value else { panic!() };

@@ -119,14 +119,14 @@ impl Settings {
         for (name, section) in &file.upstreams {
             ensure!(
                 route::is_upstream_name(name),
-                "{} a name is a letter, then letters, digits, - and _",
+                "{}: a name is a letter, then letters, digits, - and _",
                 section.file()
             );
             verify(section, &of_upstreams, &known)?;
         }
         if !file.listeners.is_empty() {
             if let Some(entry) = file.top.entries.get("listen") {
-                bail!("{} listen: each [[listener]] has its own", file.top.place(entry.line));
+                bail!("{}: listen: each [[listener]] has its own", file.top.place(entry.line));
             }
             ensure!(
                 !self.is_given("listen"),
@@ -201,10 +201,10 @@ fn verify(section: &Section, here: &[&str], known: &[&str]) -> anyhow::Result<()
         }
         let place = section.place(entry.line);
         if PROCESS_KEYS.contains(&key.as_str()) {
-            bail!("{place} {key} is for the whole program: it stands at the top of the file");
+            bail!("{place}: {key} is for the whole program: it stands at the top of the file");
         }
-        ensure!(!known.contains(&key.as_str()), "{place} {key} has no meaning here");
-        bail!("{place} unknown key {key}{}", slip(key, here));
+        ensure!(!known.contains(&key.as_str()), "{place}: {key} has no meaning here");
+        bail!("{place}: unknown key {key}{}", slip(key, here));
     }
     Ok(())
 }
@@ -216,6 +216,7 @@ fn slip(key: &str, known: &[&str]) -> String {
     let nearest = known.iter().map(|known| (likeness(known), known));
     match nearest.max_by(|one, other| one.0.total_cmp(&other.0)) {
         Some((likeness, known)) if likeness >= LIKENESS => format!("; did you mean {known}?"),
+        _ if known.len() <= 5 => format!("; those here are {}", known.join(", ")),
         _ => "; the keys are the flags of wssgate --help without their dashes".to_owned(),
     }
 }
@@ -246,8 +247,8 @@ fn words(arg: &Arg, key: &str, entry: &Entry) -> anyhow::Result<Vec<String>> {
 /// The members of an upstream with a name.
 fn members(section: &Section) -> anyhow::Result<Vec<Member>> {
     let entry = section.entries.get("members");
-    let entry = entry.with_context(|| format!("{} members are missing", section.file()))?;
-    let place = || format!("{} members", section.place(entry.line));
+    let entry = entry.with_context(|| format!("{}: members are missing", section.file()))?;
+    let place = || format!("{}: members", section.place(entry.line));
     let address = |word: &str| -> anyhow::Result<Member> { Ok(Member::new(word.parse()?)) };
     let members: Vec<Member> = match &entry.value {
         Value::Word(word) => vec![address(word).with_context(place)?],
@@ -268,7 +269,7 @@ fn members(section: &Section) -> anyhow::Result<Vec<Member>> {
 fn member(table: &std::collections::BTreeMap<String, String>) -> anyhow::Result<Member> {
     let unknown = table.keys().find(|key| !MEMBER_KEYS.contains(&key.as_str()));
     if let Some(key) = unknown {
-        bail!("unknown key {key}; those of a member are {}", MEMBER_KEYS.join(", "));
+        bail!("unknown key {key}{}", slip(key, &MEMBER_KEYS));
     }
     let address = table.get("address").context("one has no address")?;
     let mut member = Member::new(address.parse()?);
@@ -289,26 +290,30 @@ fn member(table: &std::collections::BTreeMap<String, String>) -> anyhow::Result<
     Ok(member)
 }
 
-/// What only shows when everything is known: names that nothing has, addresses that are there twice.
+/// What only shows when everything is known: whether routes lead to what there is.
 fn verify_names(config: &Config) -> anyhow::Result<()> {
-    let goals = |listener: &Listener| -> Vec<route::Goal> {
-        listener.all_routes().into_iter().flat_map(|route| route.goals).collect()
-    };
-    let named = |goal: route::Goal| match goal {
-        route::Goal::Named(name) => Some(name),
-        route::Goal::Address(_) => None,
-    };
-    let mut names = config.listeners.iter().flat_map(goals).filter_map(named);
-    if let Some(name) = names.find(|name| !config.pools.contains_key(name)) {
-        let known: Vec<&str> = config.pools.keys().map(String::as_str).collect();
-        let known = match known.is_empty() {
-            true => "there is no [upstreams.NAME]".to_owned(),
-            false => format!("those are {}", known.join(", ")),
-        };
-        bail!(
-            "upstream {name:?} is not an address (write PORT, HOST:PORT, [IPV6]:PORT or unix:/PATH), and \
-             not the name of one in the file: {known}"
-        );
+    for route in config.listeners.iter().flat_map(Listener::all_routes) {
+        for goal in &route.goals {
+            let route::Goal::Named(name) = goal else { continue };
+            if !config.pools.contains_key(name) {
+                let known: Vec<&str> = config.pools.keys().map(String::as_str).collect();
+                let known = match known.is_empty() {
+                    true => "there is no [upstreams.NAME]".to_owned(),
+                    false => format!("those are {}", known.join(", ")),
+                };
+                bail!(
+                    "upstream {name:?} is not an address (write PORT, HOST:PORT, [IPV6]:PORT or \
+                     unix:/PATH), and not the name of one in the file: {known}"
+                );
+            }
+            ensure!(
+                route.goals.len() == 1,
+                "route {}: {} cannot share requests: a route leads to addresses, or to one upstream with \
+                 a name",
+                route.pattern,
+                route.goals.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+            );
+        }
     }
     Ok(())
 }
@@ -333,7 +338,10 @@ fn explain(error: &clap::Error, sections: &[&Section]) -> anyhow::Error {
     };
     let found = sections.iter().find_map(|section| Some((section, section.entries.get(key)?)));
     match found {
-        Some((section, entry)) => anyhow!("{} {key}: {words}", section.place(entry.line)),
+        Some((section, entry)) => anyhow!("{}: {key}: {words}", section.place(entry.line)),
         None => anyhow!("--{key}: {words}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

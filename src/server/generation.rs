@@ -211,14 +211,8 @@ impl Generation {
     fn routes(&mut self, listener: &config::Listener) -> anyhow::Result<Routes> {
         let mut routes = Vec::new();
         for route in listener.all_routes() {
-            let pool = self.config.pool(listener, &route.goals).with_context(|| {
-                let goals: Vec<String> = route.goals.iter().map(ToString::to_string).collect();
-                format!(
-                    "route {}: {} is not a list of addresses, nor the one name of an upstream",
-                    route.pattern,
-                    goals.join(",")
-                )
-            })?;
+            let pool = self.config.pool(listener, &route.goals);
+            let pool = pool.with_context(|| format!("route {} leads nowhere", route.pattern))?;
             routes.push((route.pattern, self.pools.find_or_build(pool)?));
         }
         Ok(Routes::new(routes))
