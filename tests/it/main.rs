@@ -21,6 +21,7 @@ mod limits;
 mod log;
 mod origins;
 mod plain;
+mod probe;
 mod proxy_protocol;
 mod redirect;
 mod resolve;
