@@ -43,6 +43,7 @@ pub mod upstream;
 // layer: one of each
 pub mod connection;
 pub mod demo;
+pub mod probe;
 
 // layer: all of it
 pub mod server;

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use cli::{Command, Settings};
 use wssgate::config::Config;
 use wssgate::demo;
+use wssgate::probe;
 use wssgate::server::{self, Outcome, Server, raise_open_files};
 
 /// Start-up or run-time failure, or a drain that ran out of time.
@@ -29,6 +30,10 @@ fn main() -> ExitCode {
     if let Some(Command::Demo { listen }) = cli.command {
         log::start(&cli.log);
         return exit_code(start(demo(listen)));
+    }
+    if let Some(Command::Probe(args)) = cli.command {
+        log::start(&cli.log);
+        return success(start(probe::run(&args.into_settings(), &mut stdout())));
     }
     let config = match settings.read() {
         Ok((config, log)) => {
@@ -50,9 +55,13 @@ fn main() -> ExitCode {
 }
 
 fn exit_code(ran: anyhow::Result<Outcome>) -> ExitCode {
+    success(ran.map(|outcome| outcome == Outcome::Drained))
+}
+
+fn success(ran: anyhow::Result<bool>) -> ExitCode {
     match ran {
-        Ok(Outcome::Drained) => ExitCode::SUCCESS,
-        Ok(Outcome::Cut) => ExitCode::from(FAILURE),
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILURE),
         Err(error) => {
             eprintln!("wssgate: {error:#}");
             ExitCode::from(FAILURE)
@@ -60,15 +69,15 @@ fn exit_code(ran: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
-fn start(program: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
+fn start<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("start the runtime")?;
-    let outcome = runtime.block_on(program);
+    let ran = runtime.block_on(program);
     // What a name server has not answered yet is not waited for.
     runtime.shutdown_background();
-    outcome
+    ran
 }
 
 async fn serve(config: Config, settings: Settings) -> anyhow::Result<Outcome> {

@@ -4,6 +4,7 @@
 
 mod file;
 mod limits;
+mod probe;
 mod serve;
 mod settings;
 mod tls;
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Verify what a start would, without listening: prints each certificate; exit code 1 when a start
     /// would fail or clients would refuse a certificate
     Check(Box<ServeArgs>),
+    /// Connect to a wss:// URL as a client would and tell each step with its time: name, TCP, TLS,
+    /// certificate, upgrade, ping, resumption; exit code 1 when one fails
+    Probe(Box<probe::ProbeArgs>),
 }
 
 /// How to log.

@@ -55,6 +55,17 @@ pub fn parse(head: &[u8]) -> Result<Response<'_>, Refusal> {
 }
 
 impl Response<'_> {
+    /// The status code and the reason phrase as they came; the phrase may hold any byte over 127.
+    pub fn status_text(&self) -> &[u8] {
+        let line = self.head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        line.get(VERSION.len() + 1..).unwrap_or_default()
+    }
+
+    /// The values of every header with this name, in their order.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        super::values(&self.fields, name)
+    }
+
     /// Whether another response follows (RFC 9110, 15.2): 101 is the last, even though it is 1xx.
     pub fn is_interim(&self) -> bool {
         (100..200).contains(&self.status) && self.status != 101

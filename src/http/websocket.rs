@@ -1,4 +1,5 @@
-//! The opening handshake of a WebSocket, RFC 6455: its key, and the accept value that answers it.
+//! The opening handshake of a WebSocket, RFC 6455: its key, the accept value that answers it, and the
+//! request and the good-bye of a client.
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -17,6 +18,23 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
+
+/// A close frame without a body, masked with zeros (RFC 6455, 5.5.1): a good-bye.
+pub const CLOSE: [u8; 6] = [0x88, 0x80, 0, 0, 0, 0];
+
+/// A key for one request. It is no secret: it proves that the answer is to this very request.
+pub fn new_key() -> String {
+    let key: [u8; KEY_BYTES] = std::array::from_fn(|_| fastrand::u8(..));
+    STANDARD.encode(key)
+}
+
+/// The head that asks for a WebSocket, with more header `lines`, each with its CRLF.
+pub fn request(path: &str, host: &str, key: &str, lines: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: wssgate\r\nSec-WebSocket-Key: {key}\r\n\
+         Sec-WebSocket-Version: 13\r\n{lines}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+}
 
 /// Whether `key` is the base64 of 16 bytes.
 pub fn is_key(key: &[u8]) -> bool {

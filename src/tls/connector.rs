@@ -5,6 +5,7 @@
 //! when they are to be.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::SystemTime;
@@ -98,11 +99,16 @@ fn client_config(settings: &UpstreamTls) -> anyhow::Result<Arc<ClientConfig>> {
         let verifier = Arc::new(Credulous { provider });
         builder.dangerous().with_custom_certificate_verifier(verifier)
     } else {
-        builder.with_root_certificates(roots(settings)?)
+        builder.with_root_certificates(roots(settings.ca.as_deref(), "--upstream-ca")?)
     };
     let mut config = match &settings.certificate {
         Some(files) => {
-            let certified = (*open_pair(files)?.certified).clone();
+            let pair = open_pair(files)?;
+            for problem in pair.problems_of_client(SystemTime::now()) {
+                let certificate = files.chain.display();
+                tracing::warn!(%certificate, %problem, "certificate for upstreams has a problem");
+            }
+            let certified = (*pair.certified).clone();
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
         }
         None => builder.with_no_client_auth(),
@@ -112,11 +118,12 @@ fn client_config(settings: &UpstreamTls) -> anyhow::Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
-fn roots(settings: &UpstreamTls) -> anyhow::Result<RootCertStore> {
+/// The authorities of a file, which `flag` names, or those of the system.
+pub(super) fn roots(ca: Option<&Path>, flag: &str) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    if let Some(path) = &settings.ca {
+    if let Some(path) = ca {
         let name = path.display();
-        let file = pem::read(path).with_context(|| format!("read upstream authorities {name}"))?;
+        let file = pem::read(path).with_context(|| format!("read authorities {name}"))?;
         for certificate in pem::certificates(&file.bytes, &name)? {
             roots.add(certificate).map_err(|error| anyhow!("use authority in {name}: {error}"))?;
         }
@@ -132,27 +139,23 @@ fn roots(settings: &UpstreamTls) -> anyhow::Result<RootCertStore> {
             false => format!(" ({})", errors.join("; ")),
         };
         bail!(
-            "this system has no certificate authorities to verify upstreams with{errors}; name their \
-             file with --upstream-ca or the variable SSL_CERT_FILE"
+            "this system has no certificate authorities to verify servers with{errors}; name their \
+             file with {flag} or the variable SSL_CERT_FILE"
         );
     }
     tracing::debug!(known, unknown, errors = errors.join("; "), "system's authorities read");
     Ok(roots)
 }
 
-fn open_pair(files: &Files) -> anyhow::Result<Pair> {
+/// What is shown to a server that asks for a certificate.
+pub(super) fn open_pair(files: &Files) -> anyhow::Result<Pair> {
     let (chain_name, key_name) = (files.chain.display(), files.key.display());
     let chain = pem::read(&files.chain)
-        .with_context(|| format!("read upstream client certificate {chain_name}"))?;
+        .with_context(|| format!("read certificate to show {chain_name}"))?;
     let key = pem::read(&files.key)
-        .with_context(|| format!("read upstream client certificate's key {key_name}"))?;
+        .with_context(|| format!("read key of the certificate to show {key_name}"))?;
     let (chain_name, key_name) = (chain_name.to_string(), key_name.to_string());
-    let pair = Pair::parse((&chain_name, &chain), (&key_name, &key))?;
-    for problem in pair.problems_of_client(SystemTime::now()) {
-        let certificate = &chain_name;
-        tracing::warn!(certificate, %problem, "certificate for upstreams has a problem");
-    }
-    Ok(pair)
+    Pair::parse((&chain_name, &chain), (&key_name, &key))
 }
 
 /// Believes every certificate, even one that is shown by somebody who does not have its key.

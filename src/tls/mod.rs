@@ -1,12 +1,14 @@
 //! TLS: rustls with aws-lc-rs, from files to a handshaken stream.
 //!
 //! Towards clients a [`Store`] holds what handshakes are made of; [`watch()`] keeps it up to date; [`accept`]
-//! is the server's side of one handshake. Towards upstreams that speak TLS a [`Connector`] is both.
+//! is the server's side of one handshake. Towards upstreams that speak TLS a [`Connector`] is both; an
+//! [`Inspector`] shakes hands to tell of it.
 
 mod check;
 mod choice;
 mod connector;
 mod identity;
+mod inspector;
 mod pair;
 mod pem;
 mod refusal;
@@ -23,6 +25,7 @@ mod x509;
 pub use check::{check, check_upstream};
 pub use connector::{Connector, Reopened};
 pub use identity::Identity;
+pub use inspector::{Inspector, Shown};
 pub use pair::{Pair, Problem};
 pub use refusal::explain;
 pub use store::{Looked, Store};

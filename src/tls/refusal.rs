@@ -16,7 +16,8 @@ pub fn explain(error: &io::Error) -> Cow<'static, str> {
     }
 }
 
-fn name(error: &Error) -> Cow<'static, str> {
+/// The same of an error of rustls.
+pub(super) fn name(error: &Error) -> Cow<'static, str> {
     let words = match error {
         Error::InvalidCertificate(error) => return certificate(error),
         // The first bytes were not those of a record.
@@ -38,6 +39,12 @@ fn name(error: &Error) -> Cow<'static, str> {
     Cow::Borrowed(words)
 }
 
+/// A name as a certificate writes it: rustls has `DnsName("example.com")` and `IpAddress(192.0.2.1)`.
+fn plain(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"')
+}
+
 fn certificate(error: &CertificateError) -> Cow<'static, str> {
     let words = match error {
         CertificateError::UnknownIssuer => "its certificate is of an unknown authority",
@@ -51,7 +58,7 @@ fn certificate(error: &CertificateError) -> Cow<'static, str> {
             let expected = expected.to_str();
             let presented = match presented.is_empty() {
                 true => "no name".to_owned(),
-                false => presented.join(", "),
+                false => presented.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", "),
             };
             return format!("its certificate is not for {expected} but for {presented}").into();
         }

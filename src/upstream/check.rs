@@ -6,8 +6,6 @@
 use std::io;
 
 use anyhow::{Context as _, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, sleep, timeout};
@@ -18,14 +16,11 @@ use super::pool::Pool;
 use super::stream::Stream;
 use crate::addr::{Place, Upstream};
 use crate::config::{Check, CheckKind};
-use crate::http::{head, response};
+use crate::http::{head, response, websocket};
 use crate::proxy_protocol::{self, Told};
 
 /// Bytes of a response head that a check reads.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-
-/// A close frame without a body, masked with zeros (RFC 6455, 5.5.1): a good-bye.
-const CLOSE: [u8; 6] = [0x88, 0x80, 0, 0, 0, 0];
 
 /// Looks at every member of a pool.
 pub(super) async fn run(pool: &Pool, check: &Check) {
@@ -79,14 +74,13 @@ impl Look<'_> {
                 Ok(())
             }
             CheckKind::Ws(path) => {
-                let key: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
-                let key = STANDARD.encode(key);
-                let head =
-                    ask(&mut stream, &ws_request(path, &host(member.address()), &key)).await?;
+                let key = websocket::new_key();
+                let request = websocket::request(path, &host(member.address()), &key, "");
+                let head = ask(&mut stream, &request).await?;
                 let response = response::parse(&head)?;
                 ensure!(response.status == 101, "answered {} to an upgrade", response.status);
                 response.accepts(&key)?;
-                let _ = stream.write_all(&CLOSE).await;
+                let _ = stream.write_all(&websocket::CLOSE).await;
                 Ok(())
             }
         }
@@ -105,13 +99,6 @@ fn host(address: &Upstream) -> String {
 fn http_request(path: &str, host: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: wssgate\r\nConnection: close\r\n\r\n"
-    )
-}
-
-fn ws_request(path: &str, host: &str, key: &str) -> String {
-    format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: wssgate\r\nSec-WebSocket-Key: {key}\r\n\
-         Sec-WebSocket-Version: 13\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     )
 }
 
@@ -139,10 +126,11 @@ mod tests {
 
     #[test]
     fn checks_are_requests_that_are_in_order() {
-        let key = STANDARD.encode([0; 16]);
+        let key = websocket::new_key();
         for address in ["127.0.0.1:9000", "[::1]:9000", "app:9000", "unix:/run/app.sock"] {
             let host = host(&address.parse().unwrap());
-            for text in [http_request("/up", &host), ws_request("/chat?x", &host, &key)] {
+            let ws_request = websocket::request("/chat?x", &host, &key, "");
+            for text in [http_request("/up", &host), ws_request] {
                 assert!(request::parse(text.as_bytes()).is_ok(), "{text}");
             }
         }

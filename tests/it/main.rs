@@ -22,6 +22,7 @@ mod limits;
 mod log;
 mod origins;
 mod plain;
+mod probe;
 mod proxy_protocol;
 mod redirect;
 mod reload;

@@ -74,6 +74,12 @@ impl Certificate {
         })
     }
 
+    /// Whom it names as its issuer, written as `subject` is.
+    pub fn issuer(&self) -> String {
+        let issuer = x509_cert::name::Name::from_der(&self.issuer_der);
+        issuer.and_then(|issuer| subject::text(&issuer)).unwrap_or_default()
+    }
+
     /// Whether one of its names covers `host`: see [`Name::covers`]. The subject's CN does not count
     /// (RFC 9525, 2).
     pub fn covers(&self, host: &str) -> bool {
