@@ -4,7 +4,7 @@ mod cli;
 mod log;
 mod signals;
 
-use std::io::stdout;
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,9 +26,14 @@ fn main() -> ExitCode {
         eprint!("{}", cli::short_help());
         return ExitCode::from(USAGE);
     }
-    if let Some(Command::Demo { listen }) = cli.command {
-        log::start(&cli.log);
-        return exit_code(start(demo(listen)));
+    match cli.command {
+        Some(Command::Demo { listen }) => {
+            log::start(&cli.log);
+            return exit_code(start(demo(listen)));
+        }
+        Some(Command::Completions { shell }) => return print(&shell.completions()),
+        Some(Command::Man) => return cli::manual().map_or(FAILURE.into(), |page| print(&page)),
+        Some(Command::Check(_)) | None => {}
     }
     let config = match settings.read() {
         Ok((config, log)) => {
@@ -47,6 +52,10 @@ fn main() -> ExitCode {
         };
     }
     exit_code(start(serve(config, settings)))
+}
+
+fn print(text: &[u8]) -> ExitCode {
+    stdout().write_all(text).map_or(FAILURE.into(), |()| ExitCode::SUCCESS)
 }
 
 fn exit_code(ran: anyhow::Result<Outcome>) -> ExitCode {

@@ -4,23 +4,29 @@
 
 mod file;
 mod limits;
+mod manual;
 mod serve;
 mod settings;
+mod shell;
 mod tls;
 mod upstream;
 mod value;
+mod version;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use wssgate::addr::{Listen, Place, Upstream};
 use wssgate::config::{Config, Listener};
 
+pub(crate) use manual::manual;
 pub(crate) use serve::ServeArgs;
 pub(crate) use settings::Settings;
+pub(crate) use shell::Shell;
 
 /// wss in, ws out: takes TLS off WebSocket connections and passes them to a plain server.
 #[derive(Debug, Parser)]
 #[command(
     version,
+    long_version = version::LONG,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     max_term_width = 100
@@ -52,6 +58,10 @@ pub(crate) enum Command {
     /// Verify what a start would, without listening: prints each certificate; exit code 1 when a start
     /// would fail or clients would refuse a certificate
     Check(Box<ServeArgs>),
+    /// Print completions for a shell: bash, zsh or fish
+    Completions { shell: Shell },
+    /// Print the manual page: wssgate man | man -l -
+    Man,
 }
 
 /// How to log.

@@ -13,6 +13,8 @@ mod swaps;
 mod tickets;
 mod trust;
 
+pub(crate) use layout::Kubernetes;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -25,24 +27,24 @@ use wssgate::config::{Certificates, Files, Listener};
 use crate::support::{Authority, Client, Issued, Leaf, Proxy, TlsOptions, Upstream, within};
 
 /// An authority that signs by way of an intermediate: a chain that is not whole is not verified.
-struct Pki {
+pub(crate) struct Pki {
     root: Authority,
     issuer: Authority,
 }
 
 impl Pki {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = Authority::new("root");
         let issuer = root.intermediate("issuer");
         Self { root, issuer }
     }
 
-    fn issue(&self, names: &[&str]) -> Issued {
+    pub(crate) fn issue(&self, names: &[&str]) -> Issued {
         self.issuer.issue(&Leaf { names, ..Leaf::default() })
     }
 
     /// A client that trusts this root and asks for this name.
-    fn client(&self, name: &str) -> TlsOptions {
+    pub(crate) fn client(&self, name: &str) -> TlsOptions {
         TlsOptions {
             roots: Some(self.root.pem()),
             server_name: name.to_owned(),
@@ -94,7 +96,7 @@ async fn shown(addr: SocketAddr, client: &TlsOptions) -> CertificateDer<'static>
 }
 
 /// Waits until full handshakes show this certificate. Until then each shows the one before.
-async fn becomes(addr: SocketAddr, client: &TlsOptions, before: &Issued, now: &Issued) {
+pub(crate) async fn becomes(addr: SocketAddr, client: &TlsOptions, before: &Issued, now: &Issued) {
     let change = async {
         loop {
             let shown = shown(addr, client).await;
