@@ -9,6 +9,7 @@ mod certificates;
 mod certs;
 mod cli;
 mod client_auth;
+mod container;
 mod drain;
 mod fidelity;
 mod gate;
