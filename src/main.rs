@@ -1,19 +1,16 @@
-//! The program: arguments, settings, bind, run, exit code.
+//! The program: arguments, settings, one of its commands, exit code.
 
 mod cli;
 mod log;
+mod run;
 mod signals;
 
-use std::io::stdout;
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Context as _;
 use cli::{Command, Settings};
 use wssgate::config::Config;
-use wssgate::demo;
-use wssgate::probe;
-use wssgate::server::{self, Outcome, Server, raise_open_files};
+use wssgate::{probe, server};
 
 /// Start-up or run-time failure, or a drain that ran out of time.
 const FAILURE: u8 = 1;
@@ -25,81 +22,52 @@ fn main() -> ExitCode {
     let (cli, settings) = cli::parse();
     if cli.command.is_none() && cli.serve.is_empty() && std::env::args_os().len() == 1 {
         eprint!("{}", cli::short_help());
-        return ExitCode::from(USAGE);
+        return USAGE.into();
     }
-    if let Some(Command::Demo { listen }) = cli.command {
-        log::start(&cli.log);
-        return exit_code(start(demo(listen)));
+    match cli.command {
+        None => configured(&settings, |config| run::serve(config, settings.clone())),
+        Some(Command::Check(_)) => {
+            configured(&settings, |config| Ok(server::check(&config, &mut stdout())?))
+        }
+        Some(Command::Demo { listen }) => {
+            log::start(&cli.log);
+            exit_code(run::demo(listen))
+        }
+        Some(Command::Probe(args)) => {
+            log::start(&cli.log);
+            exit_code(run::start(probe::run(&args.into_settings(), &mut stdout())))
+        }
+        Some(Command::Completions { shell }) => print(&shell.completions()),
+        Some(Command::Man) => cli::manual().map_or(FAILURE.into(), |page| print(&page)),
     }
-    if let Some(Command::Probe(args)) = cli.command {
-        log::start(&cli.log);
-        return success(start(probe::run(&args.into_settings(), &mut stdout())));
-    }
-    let config = match settings.read() {
+}
+
+/// Runs what needs a configuration.
+fn configured(settings: &Settings, act: impl FnOnce(Config) -> anyhow::Result<bool>) -> ExitCode {
+    match settings.read() {
         Ok((config, log)) => {
             log::start(&log);
-            config
+            exit_code(act(config))
         }
         Err(error) => {
             eprintln!("wssgate: {error:#}");
-            return ExitCode::from(USAGE);
+            USAGE.into()
         }
-    };
-    if let Some(Command::Check(_)) = cli.command {
-        return match server::check(&config, &mut stdout()) {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) | Err(_) => ExitCode::from(FAILURE),
-        };
     }
-    exit_code(start(serve(config, settings)))
 }
 
-fn exit_code(ran: anyhow::Result<Outcome>) -> ExitCode {
-    success(ran.map(|outcome| outcome == Outcome::Drained))
+fn print(text: &[u8]) -> ExitCode {
+    stdout().write_all(text).map_or(FAILURE.into(), |()| ExitCode::SUCCESS)
 }
 
-fn success(ran: anyhow::Result<bool>) -> ExitCode {
+/// Whether all went well.
+fn exit_code(ran: anyhow::Result<bool>) -> ExitCode {
     match ran {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILURE),
+        Ok(false) => FAILURE.into(),
         Err(error) => {
             eprintln!("wssgate: {error:#}");
-            ExitCode::from(FAILURE)
+            FAILURE.into()
         }
-    }
-}
-
-fn start<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime")?;
-    let ran = runtime.block_on(program);
-    // What a name server has not answered yet is not waited for.
-    runtime.shutdown_background();
-    ran
-}
-
-async fn serve(config: Config, settings: Settings) -> anyhow::Result<Outcome> {
-    let orders = signals::listen()?;
-    let server = Server::bind(config, raise_open_files())?;
-    let source = Arc::new(move || settings.read().map(|(config, _)| config));
-    server.run(orders, source).await
-}
-
-async fn demo(listen: Vec<wssgate::addr::Listen>) -> anyhow::Result<Outcome> {
-    let orders = signals::listen()?;
-    let upstream = demo::Upstream::bind().await?;
-    let config = cli::demo_config(listen, upstream.local_addr());
-    let server = Server::bind(config.clone(), raise_open_files())?;
-    for (address, _) in server.addresses() {
-        let port = address.rsplit(':').next().unwrap_or_default();
-        eprintln!(
-            "\n  open https://localhost:{port}/ (the certificate is self-signed; Ctrl-C ends)\n"
-        );
-    }
-    tokio::select! {
-        outcome = server.run(orders, Arc::new(move || Ok(config.clone()))) => outcome,
-        () = upstream.run() => anyhow::bail!("the demo's upstream ended"),
     }
 }

@@ -4,24 +4,30 @@
 
 mod file;
 mod limits;
+mod manual;
 mod probe;
 mod serve;
 mod settings;
+mod shell;
 mod tls;
 mod upstream;
 mod value;
+mod version;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use wssgate::addr::{Listen, Place, Upstream};
 use wssgate::config::{Config, Listener};
 
+pub(crate) use manual::manual;
 pub(crate) use serve::ServeArgs;
 pub(crate) use settings::Settings;
+pub(crate) use shell::Shell;
 
 /// wss in, ws out: takes TLS off WebSocket connections and passes them to a plain server.
 #[derive(Debug, Parser)]
 #[command(
     version,
+    long_version = version::LONG,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     max_term_width = 100
@@ -56,6 +62,10 @@ pub(crate) enum Command {
     /// Connect to a wss:// URL as a client would and tell each step with its time: name, TCP, TLS,
     /// certificate, upgrade, ping, resumption; exit code 1 when one fails
     Probe(Box<probe::ProbeArgs>),
+    /// Print completions for a shell: bash, zsh or fish
+    Completions { shell: Shell },
+    /// Print the manual page: wssgate man | man -l -
+    Man,
 }
 
 /// How to log.

@@ -10,6 +10,7 @@ mod certs;
 mod cli;
 mod client_auth;
 mod config;
+mod container;
 mod drain;
 mod fidelity;
 mod gate;

@@ -11,13 +11,13 @@ use crate::support::Issued;
 
 /// A secret as the kubelet mounts it: `tls.crt` leads to `..data/tls.crt`, `..data` to a folder of one
 /// version, and a rename over `..data` is the swap.
-pub(super) struct Kubernetes {
+pub(crate) struct Kubernetes {
     root: PathBuf,
     version: usize,
 }
 
 impl Kubernetes {
-    pub(super) fn new(root: &Path, issued: &Issued) -> Self {
+    pub(crate) fn new(root: &Path, issued: &Issued) -> Self {
         let mut mount = Self { root: root.to_path_buf(), version: 0 };
         mount.put(Some(&issued.chain), Some(&issued.key));
         for file in ["tls.crt", "tls.key"] {
@@ -26,16 +26,16 @@ impl Kubernetes {
         mount
     }
 
-    pub(super) fn files(&self) -> Files {
+    pub(crate) fn files(&self) -> Files {
         Files { chain: self.root.join("tls.crt"), key: self.root.join("tls.key") }
     }
 
-    pub(super) fn swap(&mut self, issued: &Issued) {
+    pub(crate) fn swap(&mut self, issued: &Issued) {
         self.put(Some(&issued.chain), Some(&issued.key));
     }
 
     /// Swaps in a version with these files; none: the file is not there.
-    pub(super) fn put(&mut self, chain: Option<&str>, key: Option<&str>) {
+    pub(crate) fn put(&mut self, chain: Option<&str>, key: Option<&str>) {
         let before = self.folder();
         self.version += 1;
         let now = self.folder();

@@ -13,6 +13,8 @@ mod swaps;
 mod tickets;
 mod trust;
 
+pub(crate) use layout::Kubernetes;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -94,7 +96,7 @@ async fn shown(addr: SocketAddr, client: &TlsOptions) -> CertificateDer<'static>
 }
 
 /// Waits until full handshakes show this certificate. Until then each shows the one before.
-async fn becomes(addr: SocketAddr, client: &TlsOptions, before: &Issued, now: &Issued) {
+pub(crate) async fn becomes(addr: SocketAddr, client: &TlsOptions, before: &Issued, now: &Issued) {
     let change = async {
         loop {
             let shown = shown(addr, client).await;

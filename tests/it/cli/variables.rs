@@ -4,7 +4,7 @@ use super::help;
 use crate::support::{Binary, certificate_arguments, eventually};
 
 /// Every long flag of a help text, with its variable.
-fn flags(help: &str) -> Vec<(String, Option<String>)> {
+pub(crate) fn flags(help: &str) -> Vec<(String, Option<String>)> {
     let mut flags: Vec<(String, Option<String>)> = Vec::new();
     // A line may end between the word and the name.
     let unwrapped: Vec<&str> = help.split("[env:").map(str::trim_start).collect();

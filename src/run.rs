@@ -1,0 +1,56 @@
+//! The commands that serve, each to its end: whether all had ended by itself.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use wssgate::addr::Listen;
+use wssgate::config::Config;
+use wssgate::demo;
+use wssgate::server::{Outcome, Server, raise_open_files};
+
+use crate::cli::{self, Settings};
+use crate::signals;
+
+/// Runs a program on a runtime of its own.
+pub(crate) fn start<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    let ran = runtime.block_on(program);
+    // What a name server has not answered yet is not waited for.
+    runtime.shutdown_background();
+    ran
+}
+
+/// Serves what `config` says, and after each SIGHUP what `settings` say then.
+pub(crate) fn serve(config: Config, settings: Settings) -> anyhow::Result<bool> {
+    start(async {
+        let orders = signals::listen()?;
+        let server = Server::bind(config, raise_open_files())?;
+        let source = Arc::new(move || settings.read().map(|(config, _)| config));
+        Ok(server.run(orders, source).await? == Outcome::Drained)
+    })
+}
+
+/// Serves the embedded upstream.
+pub(crate) fn demo(listen: Vec<Listen>) -> anyhow::Result<bool> {
+    start(async {
+        let orders = signals::listen()?;
+        let upstream = demo::Upstream::bind().await?;
+        let config = cli::demo_config(listen, upstream.local_addr());
+        let server = Server::bind(config.clone(), raise_open_files())?;
+        for (address, _) in server.addresses() {
+            let port = address.rsplit(':').next().unwrap_or_default();
+            eprintln!(
+                "\n  open https://localhost:{port}/ (the certificate is self-signed; Ctrl-C ends)\n"
+            );
+        }
+        tokio::select! {
+            outcome = server.run(orders, Arc::new(move || Ok(config.clone()))) => {
+                Ok(outcome? == Outcome::Drained)
+            }
+            () = upstream.run() => anyhow::bail!("the demo's upstream ended"),
+        }
+    })
+}
