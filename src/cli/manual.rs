@@ -49,7 +49,8 @@ fn commands(command: &Command) -> Roff {
         let mut head = vec![bold(subcommand.get_name())];
         head.extend(subcommand.get_positionals().flat_map(name));
         entry(&mut roff, head, subcommand.get_about());
-        for arg in subcommand.get_opts().filter(own) {
+        let flags = subcommand.get_arguments().filter(|arg| !arg.is_positional());
+        for arg in flags.filter(own) {
             roff.control("RS", []);
             entry(&mut roff, name(arg), arg.get_help());
             roff.control("RE", []);

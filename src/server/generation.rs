@@ -221,6 +221,15 @@ impl Generation {
     /// Begins to serve, and says so to the sockets; those of `before` that are not wanted any more close when
     /// it is dropped. Nothing here fails. Needs a tokio runtime.
     pub(super) fn commit(&mut self, before: Option<&Self>) {
+        for watched in &self.stores {
+            watched.watching.get_or_init(|| {
+                watched.store.take_over();
+                watched.store.report();
+                let mut watching = JoinSet::new();
+                watching.spawn(tls::watch(Arc::clone(&watched.store)));
+                watching
+            });
+        }
         for socket in &self.sockets {
             let Door { listener, site } = &socket.door;
             let keepalive = Keepalive(socket.settings.timeouts.keepalive);
@@ -246,15 +255,6 @@ impl Generation {
                 tracing::info!(listener = &*site.listener, "not listening any more");
                 site.close();
             }
-        }
-        for watched in &self.stores {
-            watched.watching.get_or_init(|| {
-                watched.store.take_over();
-                watched.store.report();
-                let mut watching = JoinSet::new();
-                watching.spawn(tls::watch(Arc::clone(&watched.store)));
-                watching
-            });
         }
         self.pools.commit();
     }
