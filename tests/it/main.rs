@@ -29,6 +29,7 @@ mod redirect;
 mod reload;
 mod resolve;
 mod routes;
+mod sandbox;
 mod smoke;
 mod smuggling;
 mod support;
