@@ -5,6 +5,7 @@ mod log;
 mod run;
 mod sandbox;
 mod signals;
+mod systemd;
 
 use std::io::{Write as _, stdout};
 use std::process::ExitCode;

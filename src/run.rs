@@ -10,7 +10,7 @@ use wssgate::server::{Outcome, Server, raise_open_files};
 use wssgate::tls;
 
 use crate::cli::{self, Settings};
-use crate::{sandbox, signals};
+use crate::{sandbox, signals, systemd};
 
 /// Runs a program on a runtime of its own.
 pub(crate) fn start<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -36,7 +36,8 @@ pub(crate) fn serve(config: Config, no_sandbox: bool, settings: Settings) -> any
         let server = Server::bind(config, raise_open_files())?;
         sandbox.report();
         let source = Arc::new(move || settings.read().map(|(config, _)| config));
-        Ok(server.run(orders, source).await? == Outcome::Drained)
+        tokio::spawn(systemd::feed_watchdog());
+        Ok(server.telling(systemd::tell).run(orders, source).await? == Outcome::Drained)
     })
 }
 

@@ -33,6 +33,7 @@ mod sandbox;
 mod smoke;
 mod smuggling;
 mod support;
+mod systemd;
 mod tickets;
 mod timeouts;
 mod tls_settings;
