@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use wssgate::addr::Listen;
 use wssgate::config::Config;
 use wssgate::demo;
+use wssgate::net::take_over_passed;
 use wssgate::server::{Outcome, Server, raise_open_files};
 use wssgate::tls;
 
@@ -26,6 +27,7 @@ pub(crate) fn start<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyh
 
 /// Serves what `config` says, and after each SIGHUP what `settings` say then.
 pub(crate) fn serve(config: Config, no_sandbox: bool, settings: Settings) -> anyhow::Result<bool> {
+    take_over_passed();
     let key_log = config.listeners.iter().any(|listener| listener.tls.key_log);
     let key_log = key_log.then(tls::key_log_file).transpose()?;
     let listen =
@@ -43,6 +45,7 @@ pub(crate) fn serve(config: Config, no_sandbox: bool, settings: Settings) -> any
 
 /// Serves the embedded upstream.
 pub(crate) fn demo(listen: Vec<Listen>, no_sandbox: bool) -> anyhow::Result<bool> {
+    take_over_passed();
     let sandbox = sandbox::enter(no_sandbox, listen.iter(), None);
     start(async {
         let orders = signals::listen()?;
