@@ -3,3 +3,4 @@
 mod handover;
 mod notify;
 mod sockets;
+mod units;
