@@ -11,6 +11,9 @@ use tokio::time::{Instant, sleep_until};
 /// The last part of the drain window over which tunnels that are left are closed.
 const SPREAD: f64 = 0.4;
 
+/// How long set-ups that a drain has found under way may go on: enough for a handshake and a head.
+const SET_UP_GRACE: Duration = Duration::from_secs(2);
+
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Running,
@@ -33,7 +36,7 @@ pub fn channel() -> (Drain, Watch) {
 }
 
 impl Drain {
-    /// Begins the drain: set-ups end now, tunnels within `window`.
+    /// Begins the drain: set-ups end soon, tunnels within `window`.
     pub fn start(&self, window: Duration) {
         let from = Instant::now();
         self.0.send_replace(Phase::Draining { from, until: from + window });
@@ -61,10 +64,21 @@ impl Watch {
         !matches!(*self.0.borrow(), Phase::Running)
     }
 
-    /// Waits for the drain's begin: what is not yet a tunnel stops here. Cancel safe.
+    /// Waits for the drain's begin: nothing new begins from here on. Cancel safe.
     pub async fn stopping(&mut self) {
         // An error means that the server is gone, which is a stop as well.
         let _ = self.0.wait_for(|phase| !matches!(phase, Phase::Running)).await;
+    }
+
+    /// Waits for the moment at which set-ups end. It is a little after the drain's begin: who was accepted just before
+    /// it would have been served, had he come to the next process on the same socket. Cancel safe.
+    pub async fn set_ups_end(&mut self) {
+        self.stopping().await;
+        let Phase::Draining { from, until } = *self.0.borrow() else { return };
+        tokio::select! {
+            () = sleep_until(until.min(from + SET_UP_GRACE)) => {}
+            _ = self.0.wait_for(|phase| matches!(phase, Phase::Now)) => {}
+        }
     }
 
     /// Waits for the moment at which this holder has to close: at a point of the window's last part
@@ -116,12 +130,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn set_ups_end_a_little_after_the_begin_and_within_the_window() {
+        for (window, end) in [(25, 2), (1, 1), (0, 0)] {
+            let (drain, mut watch) = channel();
+            let start = Instant::now();
+            drain.start(Duration::from_secs(window));
+            watch.set_ups_end().await;
+            assert_eq!(start.elapsed().as_secs(), end, "{window}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_second_word_cuts_at_once() {
         let (drain, mut watch) = channel();
         drain.start(Duration::from_secs(10));
         watch.stopping().await;
         let start = Instant::now();
         drain.cut();
+        watch.set_ups_end().await;
         watch.cut(0.0).await;
         assert_eq!(start.elapsed(), Duration::ZERO);
     }

@@ -2,10 +2,10 @@
 
 use std::io::{IsTerminal as _, stderr};
 
-use crate::cli::{LogArgs, LogFormat};
+use crate::cli::{LogFormat, ProcessArgs};
 
 /// Begins to log. To be called once.
-pub(crate) fn start(args: &LogArgs) {
+pub(crate) fn start(args: &ProcessArgs) {
     let builder = tracing_subscriber::fmt()
         .with_writer(stderr)
         .with_max_level(args.log_level)

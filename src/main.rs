@@ -3,12 +3,14 @@
 mod cli;
 mod log;
 mod run;
+mod sandbox;
 mod signals;
+mod systemd;
 
 use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 
-use cli::{Command, Settings};
+use cli::{Command, ProcessArgs, Settings};
 use wssgate::config::Config;
 use wssgate::{probe, server};
 
@@ -25,16 +27,18 @@ fn main() -> ExitCode {
         return USAGE.into();
     }
     match cli.command {
-        None => configured(&settings, |config| run::serve(config, settings.clone())),
+        None => configured(&settings, |config, process| {
+            run::serve(config, process.no_sandbox, settings.clone())
+        }),
         Some(Command::Check(_)) => {
-            configured(&settings, |config| Ok(server::check(&config, &mut stdout())?))
+            configured(&settings, |config, _| Ok(server::check(&config, &mut stdout())?))
         }
         Some(Command::Demo { listen }) => {
-            log::start(&cli.log);
-            exit_code(run::demo(listen))
+            log::start(&cli.process);
+            exit_code(run::demo(listen, cli.process.no_sandbox))
         }
         Some(Command::Probe(args)) => {
-            log::start(&cli.log);
+            log::start(&cli.process);
             exit_code(run::start(probe::run(&args.into_settings(), &mut stdout())))
         }
         Some(Command::Completions { shell }) => print(&shell.completions()),
@@ -43,11 +47,14 @@ fn main() -> ExitCode {
 }
 
 /// Runs what needs a configuration.
-fn configured(settings: &Settings, act: impl FnOnce(Config) -> anyhow::Result<bool>) -> ExitCode {
+fn configured(
+    settings: &Settings,
+    act: impl FnOnce(Config, &ProcessArgs) -> anyhow::Result<bool>,
+) -> ExitCode {
     match settings.read() {
-        Ok((config, log)) => {
-            log::start(&log);
-            exit_code(act(config))
+        Ok((config, process)) => {
+            log::start(&process);
+            exit_code(act(config, &process))
         }
         Err(error) => {
             eprintln!("wssgate: {error:#}");

@@ -6,10 +6,12 @@ use anyhow::Context as _;
 use wssgate::addr::Listen;
 use wssgate::config::Config;
 use wssgate::demo;
+use wssgate::net::take_over_passed;
 use wssgate::server::{Outcome, Server, raise_open_files};
+use wssgate::tls;
 
 use crate::cli::{self, Settings};
-use crate::signals;
+use crate::{sandbox, signals, systemd};
 
 /// Runs a program on a runtime of its own.
 pub(crate) fn start<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -24,22 +26,33 @@ pub(crate) fn start<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyh
 }
 
 /// Serves what `config` says, and after each SIGHUP what `settings` say then.
-pub(crate) fn serve(config: Config, settings: Settings) -> anyhow::Result<bool> {
+pub(crate) fn serve(config: Config, no_sandbox: bool, settings: Settings) -> anyhow::Result<bool> {
+    take_over_passed();
+    let key_log = config.listeners.iter().any(|listener| listener.tls.key_log);
+    let key_log = key_log.then(tls::key_log_file).transpose()?;
+    let listen =
+        config.listeners.iter().flat_map(|one| one.listen.iter().chain(&one.redirect_http));
+    let sandbox = sandbox::enter(no_sandbox, listen, key_log.as_deref());
     start(async {
         let orders = signals::listen()?;
         let server = Server::bind(config, raise_open_files())?;
+        sandbox.report();
         let source = Arc::new(move || settings.read().map(|(config, _)| config));
-        Ok(server.run(orders, source).await? == Outcome::Drained)
+        tokio::spawn(systemd::feed_watchdog());
+        Ok(server.telling(systemd::tell).run(orders, source).await? == Outcome::Drained)
     })
 }
 
 /// Serves the embedded upstream.
-pub(crate) fn demo(listen: Vec<Listen>) -> anyhow::Result<bool> {
+pub(crate) fn demo(listen: Vec<Listen>, no_sandbox: bool) -> anyhow::Result<bool> {
+    take_over_passed();
+    let sandbox = sandbox::enter(no_sandbox, listen.iter(), None);
     start(async {
         let orders = signals::listen()?;
         let upstream = demo::Upstream::bind().await?;
         let config = cli::demo_config(listen, upstream.local_addr());
         let server = Server::bind(config.clone(), raise_open_files())?;
+        sandbox.report();
         for (address, _) in server.addresses() {
             let port = address.rsplit(':').next().unwrap_or_default();
             eprintln!(

@@ -14,6 +14,7 @@ mod upstream;
 mod value;
 mod version;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use wssgate::addr::{Listen, Place, Upstream};
 use wssgate::config::{Config, Listener};
@@ -38,7 +39,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
     #[command(flatten)]
-    pub(crate) log: LogArgs,
+    pub(crate) process: ProcessArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,10 +69,10 @@ pub(crate) enum Command {
     Man,
 }
 
-/// How to log.
+/// What concerns the process, whatever it does: its log and its sandbox.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Log")]
-pub(crate) struct LogArgs {
+pub(crate) struct ProcessArgs {
     /// Form of the log on standard error
     #[arg(long, env = "WSSGATE_LOG_FORMAT", hide_env_values = true, value_name = "FORMAT",
           value_enum, default_value_t = LogFormat::Text, global = true)]
@@ -86,6 +87,10 @@ pub(crate) struct LogArgs {
         global = true
     )]
     pub(crate) log_level: tracing::level_filters::LevelFilter,
+    /// Do not give up the right to write, make, remove or run files (Landlock)
+    #[arg(long, env = "WSSGATE_NO_SANDBOX", hide_env_values = true,
+          value_parser = FalseyValueParser::new(), global = true, help_heading = "Sandbox")]
+    pub(crate) no_sandbox: bool,
 }
 
 /// The forms of a log line. Variants with words of their own would make `--help` twice as long as `-h`.

@@ -16,11 +16,11 @@ use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 use wssgate::config::{Config, Listener, Member, route};
 
 use super::file::{Entry, File, Section, Value};
-use super::{LogArgs, ServeArgs};
+use super::{ProcessArgs, ServeArgs};
 
 /// Keys of the whole program, which stand at the top of a file.
-const PROCESS_KEYS: [&str; 5] =
-    ["drain-delay", "drain-timeout", "max-handshakes", "log-format", "log-level"];
+const PROCESS_KEYS: [&str; 6] =
+    ["drain-delay", "drain-timeout", "max-handshakes", "log-format", "log-level", "no-sandbox"];
 
 /// Keys of an upstream with a name, beside its members.
 const UPSTREAM_KEYS: [&str; 20] = [
@@ -64,22 +64,22 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The matches are those of the command whose arguments are `ServeArgs` and `LogArgs`.
+    /// The matches are those of the command whose arguments are `ServeArgs` and `ProcessArgs`.
     pub(crate) fn new(given: ArgMatches, file: Option<PathBuf>) -> Self {
         Self { given, file }
     }
 
     /// Reads the file, if there is one. An error names what is wrong in one line.
-    pub(crate) fn read(&self) -> anyhow::Result<(Config, LogArgs)> {
+    pub(crate) fn read(&self) -> anyhow::Result<(Config, ProcessArgs)> {
         let Some(path) = &self.file else {
-            let (args, log) = self.compose(&[])?;
+            let (args, of_process) = self.compose(&[])?;
             let config = args.into_config()?;
             verify_names(&config)?;
-            return Ok((config, log));
+            return Ok((config, of_process));
         };
         let file = File::read(path)?;
         self.verify_keys(&file)?;
-        let (args, log) = self.compose(&[&file.top])?;
+        let (args, of_process) = self.compose(&[&file.top])?;
         let mut config = match file.listeners.is_empty() {
             true => args.into_config().with_context(|| file.top.file())?,
             false => {
@@ -98,7 +98,7 @@ impl Settings {
             config.pools.insert(name.clone(), pool);
         }
         verify_names(&config).with_context(|| file.top.file())?;
-        Ok((config, log))
+        Ok((config, of_process))
     }
 
     /// Refuses keys that are not known, or not known there.
@@ -142,7 +142,7 @@ impl Settings {
     }
 
     /// What is given in all, the first section before the next.
-    fn compose(&self, sections: &[&Section]) -> anyhow::Result<(ServeArgs, LogArgs)> {
+    fn compose(&self, sections: &[&Section]) -> anyhow::Result<(ServeArgs, ProcessArgs)> {
         let command = command();
         let mut line = Vec::new();
         for arg in command.get_arguments() {
@@ -167,8 +167,9 @@ impl Settings {
         }
         let matches = command.try_get_matches_from(line).map_err(|e| explain(&e, sections))?;
         let args = ServeArgs::from_arg_matches(&matches).map_err(|e| explain(&e, sections))?;
-        let log = LogArgs::from_arg_matches(&matches).map_err(|e| explain(&e, sections))?;
-        Ok((args, log))
+        let of_process =
+            ProcessArgs::from_arg_matches(&matches).map_err(|e| explain(&e, sections))?;
+        Ok((args, of_process))
     }
 
     /// What flags and variables say, in words of a command line.
@@ -190,7 +191,7 @@ impl Settings {
 /// Every flag that a file knows, in the form that takes each value as it is.
 fn command() -> Command {
     let command = ServeArgs::augment_args(Command::new("wssgate").no_binary_name(true));
-    LogArgs::augment_args(command)
+    ProcessArgs::augment_args(command)
         .mut_args(|arg| arg.env(Resettable::Reset).value_delimiter(Resettable::Reset))
 }
 

@@ -1,7 +1,7 @@
 //! The life of one connection, from accept to its one log line.
 //!
 //! [`run`] is the list of stages, each in a module of its own. Set-up, which ends with the request head's
-//! last byte, stops when a drain begins; what comes after it runs on until it is cut.
+//! last byte, stops soon after a drain begins; what comes after it runs on until it is cut.
 //!
 //! There is no tracing span around a connection: a span is kept in memory for as long as it is open,
 //! and a tunnel rests for hours. The record carries the fields of its lines instead.
@@ -135,7 +135,7 @@ pub async fn run(mut accepted: Accepted<Stream>, mut watch: Watch) {
         let entered = tokio::select! {
             biased;
             entered = entering => entered,
-            () = watch.stopping() => Err(Failure::drain(Stage::Proxy)),
+            () = watch.set_ups_end() => Err(Failure::drain(Stage::Proxy)),
         };
         match entered {
             Ok(place) => Some(place),
@@ -158,7 +158,7 @@ pub async fn run(mut accepted: Accepted<Stream>, mut watch: Watch) {
         tokio::select! {
             biased;
             ready = set_up => ready,
-            () = watch.stopping() => Err(Failure::drain(Stage::Head)),
+            () = watch.set_ups_end() => Err(Failure::drain(Stage::Head)),
         }
     };
     requests(ready, record, (&accepted.site, shared), watch).await;

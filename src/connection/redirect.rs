@@ -61,7 +61,7 @@ pub(super) async fn run(
     let served = tokio::select! {
         biased;
         served = serving => served,
-        () = watch.stopping() => Err(Failure::drain(Stage::Head)),
+        () = watch.set_ups_end() => Err(Failure::drain(Stage::Head)),
     };
     let meter = Meter::default();
     match served {

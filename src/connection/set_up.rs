@@ -72,7 +72,7 @@ pub(super) async fn next<C: Client>(
     tokio::select! {
         biased;
         ready = finish(client, buf, deadline, &shared) => ready.map(Some),
-        () = watch.stopping() => Err(Failure::drain(Stage::Head)),
+        () = watch.set_ups_end() => Err(Failure::drain(Stage::Head)),
     }
 }
 

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use anyhow::{Context as _, anyhow, bail};
-use listenfd::ListenFd;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
+use super::passed::{self, Passed};
 use super::{Keepalive, Stream};
 use crate::addr::Listen;
 
@@ -136,6 +136,10 @@ fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 fn explain(error: &io::Error, address: &str) -> anyhow::Error {
     let advice = match error.kind() {
         io::ErrorKind::AddrInUse => "; stop what listens there or choose another --listen",
+        io::ErrorKind::PermissionDenied if address.starts_with("unix:") => {
+            "; its folder must be writable, and is none to the sandbox unless it was listened in at the \
+             start: restart, or give --no-sandbox"
+        }
         io::ErrorKind::PermissionDenied => {
             "; ports below 1024 need root, CAP_NET_BIND_SERVICE or net.ipv4.ip_unprivileged_port_start"
         }
@@ -202,28 +206,27 @@ impl Drop for SocketFile {
     }
 }
 
-/// Sockets that systemd passed under this name, sd_listen_fds(3).
+/// Sockets that systemd passed under this name.
 fn take_over(name: &str, keepalive: Keepalive) -> anyhow::Result<Vec<Listener>> {
-    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-    let mut passed = ListenFd::from_env();
-    let mut listeners = Vec::new();
-    for (index, found) in names.split(':').enumerate() {
-        if found != name {
-            continue;
-        }
-        if let Ok(Some(listener)) = passed.take_tcp_listener(index) {
-            listeners.push(Listener::from_tcp(listener, keepalive)?);
-        } else if let Ok(Some(listener)) = passed.take_unix_listener(index) {
+    let copies = passed::copies(name).with_context(|| format!("listen on fd:{name}"))?;
+    if copies.is_empty() {
+        let advice = match passed::names() {
+            names if names.is_empty() => "; see systemd.socket(5)".to_owned(),
+            names => {
+                let names = names.join(", ");
+                format!(" (but {names}); see FileDescriptorName= in systemd.socket(5)")
+            }
+        };
+        bail!("listen on fd:{name}: no socket of that name was passed{advice}");
+    }
+    let listen = |passed| match passed {
+        Passed::Tcp(listener) => Listener::from_tcp(listener, keepalive),
+        Passed::Unix(listener) => {
             listener.set_nonblocking(true)?;
-            let listener = UnixListener::from_std(listener)?;
-            let kind = Kind::Unix { listener, _file: None };
-            listeners.push(Listener { kind, name: format!("fd:{name}").into() });
+            let kind = Kind::Unix { listener: UnixListener::from_std(listener)?, _file: None };
+            Ok(Listener { kind, name: format!("fd:{name}").into() })
         }
-    }
-    if listeners.is_empty() {
-        bail!(
-            "listen on fd:{name}: no socket of that name was passed; see FileDescriptorName= in systemd.socket(5)"
-        );
-    }
-    Ok(listeners)
+    };
+    let listeners: io::Result<_> = copies.into_iter().map(listen).collect();
+    listeners.with_context(|| format!("listen on fd:{name}"))
 }

@@ -5,10 +5,12 @@
 
 mod connect;
 mod listener;
+mod passed;
 mod prefixed;
 
 pub use connect::{Target, connect};
 pub use listener::Listener;
+pub use passed::take_over_passed;
 pub use prefixed::Prefixed;
 
 use std::io;

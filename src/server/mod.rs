@@ -6,10 +6,12 @@
 mod accept;
 mod generation;
 mod limit;
+mod phase;
 mod pools;
 mod reload;
 
 pub use limit::raise_open_files;
+pub use phase::Phase;
 
 use std::io;
 use std::sync::Arc;
@@ -81,6 +83,7 @@ pub struct Server {
     generation: Generation,
     process: Process,
     permits: Arc<Semaphore>,
+    tell: fn(Phase),
 }
 
 impl Server {
@@ -96,7 +99,8 @@ impl Server {
         };
         let connections = limit::connections_for(open_files).min(Semaphore::MAX_PERMITS);
         let generation = Generation::build(config, None, &process)?;
-        Ok(Self { generation, process, permits: Arc::new(Semaphore::new(connections)) })
+        let permits = Arc::new(Semaphore::new(connections));
+        Ok(Self { generation, process, permits, tell: |_| {} })
     }
 
     /// The addresses that are listened on, ports chosen by the kernel included.
@@ -108,6 +112,11 @@ impl Server {
     /// What its sockets lead to, in the same order.
     pub fn sites(&self) -> Vec<Arc<Site>> {
         self.generation.doors().into_iter().map(|door| door.site).collect()
+    }
+
+    /// Has `tell` called with each phase of the run, when it begins. It may not block for long.
+    pub fn telling(self, tell: fn(Phase)) -> Self {
+        Self { tell, ..self }
     }
 
     /// Serves until `orders` says so; its second word to end, or [`Order::Stop`], ends the drain at once.
@@ -128,12 +137,14 @@ impl Server {
         let accepting = tokio::spawn(accepting.run(doors, watch));
 
         let mut order = loop {
+            (self.tell)(Phase::Serving);
             match orders.recv().await {
-                Some(Order::Reload) => serving.reload(&source).await,
+                Some(Order::Reload) => serving.reload(&source, self.tell).await,
                 Some(order) => break order,
                 None => std::future::pending().await,
             }
         };
+        (self.tell)(Phase::Draining);
         let config::Drain { delay, timeout: window } = serving.generation().config.drain;
         let open = metrics.tunnels_open.value();
         tracing::info!(tunnels_open = open, "draining");

@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::Source;
 use super::accept::Door;
 use super::generation::{Generation, Process};
+use super::{Phase, Source};
 use crate::tls;
 
 /// What serves now.
@@ -36,7 +36,8 @@ impl Serving {
     }
 
     /// Reads the configuration again, and all files that it names: all of it serves from now on, or nothing.
-    pub(super) async fn reload(&mut self, source: &Source) {
+    pub(super) async fn reload(&mut self, source: &Source, tell: fn(Phase)) {
+        tell(Phase::Reloading);
         match self.replace(source).await {
             Ok(tls::Looked { swapped, refused, .. }) => {
                 tracing::info!(swapped, refused, "reload done");

@@ -28,6 +28,7 @@ pub use identity::Identity;
 pub use inspector::{Inspector, Shown};
 pub use pair::{Pair, Problem};
 pub use refusal::explain;
+pub use settings::key_log_file;
 pub use store::{Looked, Store};
 pub use watch::watch;
 pub use x509::{Certificate, Name};

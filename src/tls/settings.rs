@@ -119,7 +119,7 @@ impl Settings {
 
 /// The file that the variable names, made for its owner alone where there is none. rustls would say nothing
 /// of one that cannot be written.
-fn key_log_file() -> anyhow::Result<PathBuf> {
+pub fn key_log_file() -> anyhow::Result<PathBuf> {
     let Some(path) = env::var_os(KEY_LOG_VARIABLE).filter(|path| !path.is_empty()) else {
         bail!("--key-log writes to the file that the variable {KEY_LOG_VARIABLE} names; set it");
     };

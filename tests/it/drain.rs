@@ -90,7 +90,25 @@ async fn a_second_signal_ends_the_drain_delay_too() {
 }
 
 #[tokio::test]
-async fn set_up_under_way_is_cancelled() {
+async fn set_up_under_way_may_finish() {
+    let upstream = Upstream::echo().await;
+    let (binary, addr) = Binary::serving(&upstream.addr(), &["--drain-timeout", FAR]).await;
+    let request = upgrade_request();
+    let (begin, rest) = request.split_at(20);
+    let mut client = Client::connect(addr).await;
+    client.send(begin.as_bytes()).await;
+    binary.signal("TERM").await;
+    refused(addr).await;
+    client.send(rest.as_bytes()).await;
+    let (head, _) = client.read_head().await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    echo(&mut client, "a tunnel since the drain").await;
+    client.shutdown().await;
+    assert_eq!(binary.ended().await.0, 0);
+}
+
+#[tokio::test]
+async fn set_up_that_does_not_finish_soon_is_cancelled() {
     let upstream = Upstream::echo().await;
     let args = ["--drain-timeout", FAR, "--setup-timeout", FAR];
     let (binary, addr) = Binary::serving(&upstream.addr(), &args).await;

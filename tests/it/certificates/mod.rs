@@ -8,6 +8,7 @@ mod host;
 mod kinds;
 mod layout;
 mod reload;
+mod sandboxed;
 mod start;
 mod swaps;
 mod tickets;

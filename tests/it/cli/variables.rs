@@ -42,7 +42,7 @@ async fn every_flag_has_a_variable_of_its_name() {
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/ca.pem");
 
 /// A value for each variable that is not the default; they are set all at once.
-const VARIABLES: [(&str, &str); 62] = [
+const VARIABLES: [(&str, &str); 63] = [
     ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
     ("WSSGATE_UPSTREAM", "wss://127.0.0.1:1,127.0.0.1:2"),
     ("WSSGATE_ROUTE", "one.example/chat=127.0.0.1:3,/two=127.0.0.1:4"),
@@ -105,6 +105,7 @@ const VARIABLES: [(&str, &str); 62] = [
     ("WSSGATE_LOG_FORMAT", "json"),
     ("WSSGATE_LOG_LEVEL", "debug"),
     ("WSSGATE_LOG_QUERY", "true"),
+    ("WSSGATE_NO_SANDBOX", "true"),
 ];
 
 #[tokio::test]
@@ -132,7 +133,8 @@ async fn variables_do_as_flags_and_lists_are_comma_separated() {
 async fn a_value_that_is_wrong_in_a_variable_is_an_error_that_names_the_flag() {
     for (name, _) in VARIABLES {
         // Names and paths may be anything until they are used, and so may what is true.
-        let anything = ["SELF_SIGNED", "FORWARDED", "LOG_QUERY", "ACME_WEBROOT", "STRICT_SNI"];
+        let anything =
+            ["SELF_SIGNED", "FORWARDED", "LOG_QUERY", "ACME_WEBROOT", "STRICT_SNI", "NO_SANDBOX"];
         let of_tls = ["TICKET_KEY_FILE", "KEY_LOG", "CLIENT_CA", "CLIENT_CERT_HEADERS"];
         let of_clients =
             ["ALLOW_CN", "ALLOW_DNS", "ALLOW_URI", "ALLOW_OU", "REQUIRE_ORIGIN", "ACCEPT_PROXY"];

@@ -1,6 +1,7 @@
 //! The built program, as a user runs it.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -41,13 +42,28 @@ impl Binary {
 
     /// Starts a command that is the program, or becomes it (exec).
     pub(crate) fn spawn(mut command: Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        Self::spawn_over(command)
+    }
+
+    /// Starts it with these sockets passed to it as systemd does, each under a name. There may be two of them: they
+    /// go the way of standard input and output, which no other process inherits.
+    pub(crate) fn passed(sockets: Vec<(&str, OwnedFd)>, args: &[&str]) -> Self {
+        const SCRIPT: &str =
+            "exec 3<&0 4<&1 </dev/null >/dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
+        let mut command = Self::command("sh");
+        command.args(["-c", SCRIPT, env!("CARGO_BIN_EXE_wssgate")]).args(args);
+        let names: Vec<&str> = sockets.iter().map(|(name, _)| *name).collect();
+        command.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
+        let mut sockets = sockets.into_iter().map(|(_, socket)| Stdio::from(socket));
+        command.stdin(sockets.next().unwrap_or_else(Stdio::null));
+        command.stdout(sockets.next().unwrap_or_else(Stdio::null));
+        assert!(sockets.next().is_none(), "two at most");
+        Self::spawn_over(command)
+    }
+
+    fn spawn_over(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&log);
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -153,6 +169,17 @@ impl Binary {
         let status = self.exit().await;
         within("the end of the log", &mut self.logging).await.unwrap();
         (status.code().expect("ended by a signal"), self.log())
+    }
+
+    /// What `/proc/PID/task/*/status` says under this name, of each thread.
+    pub(crate) fn status_of_threads(&self, name: &str) -> Vec<String> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let value = |thread: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(thread.path().join("status")).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.unwrap().trim().to_owned()
+        };
+        threads.map(|thread| value(thread.unwrap())).collect()
     }
 
     /// What `/proc/PID/status` says under this name, in KiB: `VmRSS` for one.
