@@ -21,8 +21,11 @@ pub mod addr;
 pub mod drain;
 pub mod http;
 pub mod meter;
-pub mod metrics;
 pub mod proxy_protocol;
+pub mod status;
+
+// layer: counts
+pub mod metrics;
 
 // layer: motion
 pub mod relay;

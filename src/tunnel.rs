@@ -96,6 +96,8 @@ pub enum Reason {
     Drain,
     /// The upstream is down, and its tunnels were to be closed.
     UpstreamDown,
+    /// Somebody who looks after the server wanted it.
+    Admin,
 }
 
 impl Reason {
@@ -111,6 +113,7 @@ impl Reason {
             Self::MaxLifetime => "max_lifetime",
             Self::Drain => "drain",
             Self::UpstreamDown => "upstream_down",
+            Self::Admin => "admin",
         }
     }
 }

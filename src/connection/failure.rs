@@ -84,6 +84,12 @@ impl Failure {
         Self { stage, side: Party::Wssgate, reason: "drain".into(), answer: None }
     }
 
+    /// Why the client's head was refused, if it is that.
+    pub(super) fn refused_head(&self) -> Option<Refusal> {
+        let is_head = self.side == Party::Client && matches!(self.stage, Stage::Head | Stage::Tls);
+        self.answer.filter(|_| is_head)
+    }
+
     /// Whether it is the upstream that did not do what it is there for.
     pub(super) fn is_upstreams(&self) -> bool {
         self.side == Party::Upstream && matches!(self.stage, Stage::Gate | Stage::Response)

@@ -8,6 +8,7 @@
 
 mod exchange;
 mod failure;
+mod open;
 mod per_ip;
 mod place;
 mod proxied;
@@ -33,9 +34,11 @@ use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::net::{Prefixed, Stream};
 use crate::tls;
-use crate::tunnel::{self, Limits, ReadReady, Reason};
+use crate::tunnel::{self, Limits, Party, ReadReady, Reason};
 use crate::upstream::Routes;
 use failure::{Failure, Stage};
+pub use open::Tunnels;
+use open::{Live, Open};
 pub use per_ip::PerIp;
 pub use place::{Place, Places};
 use record::Record;
@@ -95,6 +98,8 @@ pub struct Shared {
     pub handshakes: Arc<Semaphore>,
     /// What is counted, of all listeners.
     pub metrics: Arc<Metrics>,
+    /// The tunnels that are open, of all listeners.
+    pub tunnels: Arc<Tunnels>,
 }
 
 /// A connection as the accept loop hands it over.
@@ -118,6 +123,13 @@ impl Shared {
         self.proxy_protocol.accept && peer.is_some_and(|peer| self.trusts(peer.ip()))
     }
 
+    /// Counts and says that there are too many connections from this address.
+    pub fn too_many(&self, client: Option<SocketAddr>) {
+        self.metrics.failure(Stage::Limit.as_str(), Party::Client.as_str());
+        let client = client.map(tracing::field::display);
+        tracing::debug!(client, "too many from this address");
+    }
+
     /// Whether what comes from there may speak for others.
     fn trusts(&self, ip: IpAddr) -> bool {
         self.forwarding.trusted_proxies.iter().any(|network| network.contains(&ip))
@@ -127,7 +139,8 @@ impl Shared {
 /// Serves one connection until it is closed.
 pub async fn run(mut accepted: Accepted<Stream>, mut watch: Watch) {
     let shared = accepted.site.current();
-    let mut record = Record::new(&accepted);
+    // Boxed, as whatever it is handed to would keep room for it once more.
+    let mut record = Box::new(Record::new(&accepted));
     // The place of a client that a proxy speaks for.
     let _place = if accepted.proxied {
         // Boxed, as what follows is: a resting tunnel does not keep room for it.
@@ -167,7 +180,7 @@ pub async fn run(mut accepted: Accepted<Stream>, mut watch: Watch) {
 /// Serves a client whose TLS was taken off before: what fuzzing and tests without sockets begin with.
 pub async fn run_decrypted<C: Client>(accepted: Accepted<C>, watch: Watch) {
     let shared = accepted.site.current();
-    let record = Record::new(&accepted);
+    let record = Box::new(Record::new(&accepted));
     let deadline = record.began_at() + shared.timeouts.setup;
     let ready = Box::pin(set_up::finish(accepted.stream, Vec::new(), deadline, &shared)).await;
     requests(ready, record, (&accepted.site, shared), watch).await;
@@ -177,24 +190,27 @@ pub async fn run_decrypted<C: Client>(accepted: Accepted<C>, watch: Watch) {
 /// become a tunnel that ended.
 async fn requests<C: Client>(
     first: Result<Ready<C>, Failure>,
-    mut record: Record,
+    mut record: Box<Record>,
     (site, mut shared): (&Site, Arc<Shared>),
     mut watch: Watch,
 ) {
     let mut ready = first;
-    for count in 1.. {
+    let mut count = 0;
+    let (streams, open) = loop {
+        count += 1;
         let meter = Meter::default();
         let served = match ready {
             Ok(ready) => {
                 let may_go_on = shared.max_requests.is_none_or(|max| count < max);
                 let may_go_on = may_go_on && !site.is_closed();
-                serve(ready, (&shared, may_go_on), (&mut record, &meter), &watch).await
+                serve(ready, (&shared, may_go_on), (&mut *record, &meter), &watch).await
             }
             Err(failure) => Err(failure),
         };
         match served {
             Ok(Served::Tunnel(streams)) => {
-                return tunnel(streams, &shared, &record, &meter, watch).await;
+                let live = Live::new(*record, meter, streams.hold.member());
+                break (streams, shared.tunnels.open(live));
             }
             Ok(Served::Answered(next)) => {
                 record.request_served(&shared.metrics, &meter);
@@ -209,7 +225,8 @@ async fn requests<C: Client>(
             }
             Err(failure) => return record.failed(&failure, &shared.metrics, &meter),
         }
-    }
+    };
+    tunnel(streams, open, &shared, watch).await;
 }
 
 /// One request, until its answer is relayed, its tunnel may begin or the drain cuts it.
@@ -225,7 +242,7 @@ async fn serve<C: Client>(
         biased;
         served = serving => served,
         () = watch.clone().cut(fastrand::f64()) => {
-            shared.metrics.cut.increment();
+            shared.metrics.cut();
             Err(Failure::drain(Stage::Response))
         }
     }
@@ -233,15 +250,13 @@ async fn serve<C: Client>(
 
 async fn tunnel<C: Client>(
     mut streams: Box<Streams<C>>,
+    open: Open<'_>,
     shared: &Shared,
-    record: &Record,
-    meter: &Meter,
     watch: Watch,
 ) {
     // They stay where they are: a future keeps room for what was moved out of it, too.
     let Streams { client, upstream, hold } = &mut *streams;
-    let _open = shared.metrics.tunnels_open.hold();
-    record.tunnel_opened(&shared.metrics);
+    open.opened(&shared.metrics);
     let jitter = 1.0 - LIFETIME_JITTER * fastrand::f64();
     let limits = Limits {
         idle_timeout: shared.timeouts.idle,
@@ -260,13 +275,14 @@ async fn tunnel<C: Client>(
         tokio::select! {
             () = drained => Reason::Drain,
             () = fallen => Reason::UpstreamDown,
+            () = open.over() => Reason::Admin,
         }
     };
-    let end = tunnel::run(client, upstream, &limits, meter, cut).await;
+    let end = tunnel::run(client, upstream, &limits, &open.meter, cut).await;
     if end.reason == Reason::Drain {
-        shared.metrics.cut.increment();
+        shared.metrics.cut();
     }
-    record.tunnel_closed(end, &shared.metrics, meter);
+    open.closed(end, &shared.metrics);
 }
 
 /// Sends a last answer so that it arrives even if the client is still sending: closing a socket with

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -14,6 +15,7 @@ use crate::http::request::Request;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::net::Target;
+use crate::status;
 use crate::tls::{Identity, Session};
 use crate::tunnel::{End, Party, Reason};
 
@@ -36,7 +38,7 @@ pub(super) struct Record {
     path: Option<Box<str>>,
     status: Option<u16>,
     upstream: Option<Target>,
-    setup_ms: u64,
+    setup: Duration,
 }
 
 /// One line: the fields that every line has, those given, the message.
@@ -78,13 +80,50 @@ impl Record {
             path: None,
             status: None,
             upstream: None,
-            setup_ms: 0,
+            setup: Duration::ZERO,
         }
     }
 
     /// When the connection was accepted: all of set-up counts from here.
     pub(super) fn began_at(&self) -> Instant {
         self.began_at
+    }
+
+    /// The number of the connection.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Where it was accepted.
+    pub(super) fn listener(&self) -> &str {
+        &self.listener
+    }
+
+    /// From accept to the answer.
+    pub(super) fn setup(&self) -> Duration {
+        self.setup
+    }
+
+    /// When the client was answered: a tunnel is open from then on.
+    pub(super) fn answered_at(&self) -> Instant {
+        self.began_at + self.setup
+    }
+
+    /// What is known of a tunnel, its traffic and its upstream left out.
+    pub(super) fn describe(&self) -> status::Tunnel {
+        let session = self.session.as_ref();
+        let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        status::Tunnel {
+            id: self.id,
+            listener: self.listener.to_string(),
+            client: self.client.map(|client| client.to_string()),
+            server_name: session.and_then(|session| session.server_name.clone()),
+            tls_version: session.map(|session| session.version.to_owned()),
+            cipher: session.map(|session| session.cipher.clone()),
+            host: text(&self.host),
+            path: text(&self.path),
+            ..status::Tunnel::default()
+        }
     }
 
     /// Makes room for the next request on the same connection.
@@ -95,7 +134,7 @@ impl Record {
         self.path = None;
         self.status = None;
         self.upstream = None;
-        self.setup_ms = 0;
+        self.setup = Duration::ZERO;
     }
 
     /// Who the client is, by its certificate.
@@ -121,23 +160,21 @@ impl Record {
     /// The status that the client gets; set-up is over.
     pub(super) fn answered(&mut self, status: u16) {
         self.status = Some(status);
-        self.setup_ms = self.duration_ms();
+        self.setup = self.began_at.elapsed();
     }
 
-    pub(super) fn tunnel_opened(&self, metrics: &Metrics) {
-        metrics.tunnels_opened.increment();
-        line!(info, self, "tunnel opened", setup_ms = self.setup_ms);
+    pub(super) fn tunnel_opened(&self) {
+        line!(info, self, "tunnel opened", setup_ms = millis(self.setup));
     }
 
-    pub(super) fn tunnel_closed(&self, end: End, metrics: &Metrics, meter: &Meter) {
-        self.count(metrics, meter);
+    pub(super) fn tunnel_closed(&self, end: End, meter: &Meter) {
         line!(
             info,
             self,
             "tunnel closed",
             to_upstream_bytes = meter.to_upstream(),
             to_client_bytes = meter.to_client(),
-            setup_ms = self.setup_ms,
+            setup_ms = millis(self.setup),
             duration_ms = self.duration_ms(),
             closed_by = end.closed_by.as_str(),
             reason = end.reason.as_str(),
@@ -145,15 +182,15 @@ impl Record {
     }
 
     pub(super) fn request_served(&self, metrics: &Metrics, meter: &Meter) {
-        metrics.requests.increment();
-        self.count(metrics, meter);
+        metrics.request(self.status.unwrap_or_default());
+        metrics.moved(meter.to_upstream(), meter.to_client());
         line!(
             info,
             self,
             "request",
             to_upstream_bytes = meter.to_upstream(),
             to_client_bytes = meter.to_client(),
-            setup_ms = self.setup_ms,
+            setup_ms = millis(self.setup),
             duration_ms = self.duration_ms(),
             closed_by = Party::Wssgate.as_str(),
             reason = Reason::Closed.as_str(),
@@ -163,11 +200,14 @@ impl Record {
     /// Counts and logs what ended before it was served; a probe is only counted.
     pub(super) fn failed(&mut self, failure: &Failure, metrics: &Metrics, meter: &Meter) {
         if failure.stage == Stage::FirstByte {
-            metrics.probes.increment();
+            metrics.probe();
             return;
         }
-        metrics.failed.increment();
-        self.count(metrics, meter);
+        metrics.failure(failure.stage.as_str(), failure.side.as_str());
+        if let Some(refusal) = failure.refused_head() {
+            metrics.head_refused(refusal.reason);
+        }
+        metrics.moved(meter.to_upstream(), meter.to_client());
         if let Some(answer) = failure.answer {
             self.answered(answer.status);
         }
@@ -195,12 +235,11 @@ impl Record {
         }
     }
 
-    fn count(&self, metrics: &Metrics, meter: &Meter) {
-        metrics.to_upstream_bytes.add(meter.to_upstream());
-        metrics.to_client_bytes.add(meter.to_client());
-    }
-
     fn duration_ms(&self) -> u64 {
-        u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.began_at.elapsed())
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -29,7 +29,7 @@ const TLS_PORT: u16 = 443;
 /// Serves a connection to a listener that speaks plain HTTP.
 pub(super) async fn run(
     mut stream: Stream,
-    mut record: Record,
+    mut record: Box<Record>,
     shared: &Shared,
     watch: &mut Watch,
 ) {

@@ -127,19 +127,26 @@ async fn handshake(
         }
         accept.await
     };
+    let began_at = Instant::now();
+    let metrics = &shared.metrics;
     match timeout_at(deadline, accept).await {
         Ok(Ok((client, session))) => {
+            metrics.handshake(session.version, session.resumed, began_at.elapsed());
             record.handshaken(session);
             Ok(client)
         }
-        Ok(Err(tls::Failed { reason, stream })) => {
+        Ok(Err(tls::Failed { reason, kind, stream })) => {
+            metrics.handshake_failed(kind.as_str());
             if let Some(mut stream) = stream {
                 // In TLS 1.3 a client may have sent its request before it learns of the alert.
                 send_last(&mut stream, b"").await;
             }
             Err(Failure::client(Stage::Tls, reason))
         }
-        Err(_) => Err(Failure::client(Stage::Tls, "handshake not done within the setup timeout")),
+        Err(_) => {
+            metrics.handshake_failed(tls::FailureKind::Timeout.as_str());
+            Err(Failure::client(Stage::Tls, "handshake not done within the setup timeout"))
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl Accepting {
         permit: OwnedSemaphorePermit,
         watch: &Watch,
     ) {
-        self.metrics.accepted.increment();
+        self.metrics.connection_accepted(&site.listener);
         let settings = site.current();
         let place = settings.places.take(settings.max_connections);
         // Of a client behind a proxy nothing is known yet.
@@ -95,21 +95,16 @@ impl Accepting {
             true => None,
             false => match settings.per_ip.enter(client.map(|client| client.ip())) {
                 Some(place) => Some(place),
-                None => return self.too_many(client),
+                None => return settings.too_many(client),
             },
         };
         let accepted = Accepted { id, stream, client, site: Arc::clone(site), proxied };
+        let held = self.metrics.hold_connection();
         let watch = watch.clone();
         tokio::spawn(async move {
             connection::run(accepted, watch).await;
-            drop((permit, place, place_of_ip));
+            drop((permit, place, place_of_ip, held));
         });
-    }
-
-    fn too_many(&self, client: Option<SocketAddr>) {
-        self.metrics.failed.increment();
-        let client = client.map(tracing::field::display);
-        tracing::debug!(client, "too many from this address");
     }
 
     /// A place for one more connection. Who waits for its client's next request gives its own away, be
@@ -132,7 +127,7 @@ impl Accepting {
         if error.kind() == io::ErrorKind::ConnectionAborted {
             return;
         }
-        self.metrics.accept_errors.increment();
+        self.metrics.accept_error();
         if *pause == FIRST_PAUSE {
             tracing::error!(%error, "accept failed, trying again");
         }

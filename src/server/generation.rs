@@ -11,7 +11,7 @@ use super::accept::Door;
 use super::pools::Pools;
 use crate::addr::Listen;
 use crate::config::{self, Config};
-use crate::connection::{PerIp, Places, Shared, Site, Speaks};
+use crate::connection::{PerIp, Places, Shared, Site, Speaks, Tunnels};
 use crate::metrics::Metrics;
 use crate::net::{Keepalive, Listener};
 use crate::tls;
@@ -21,6 +21,7 @@ use crate::upstream::Routes;
 #[derive(Clone, Debug)]
 pub(super) struct Process {
     pub(super) metrics: Arc<Metrics>,
+    pub(super) tunnels: Arc<Tunnels>,
     pub(super) handshakes: Arc<Semaphore>,
     /// Told when a listener that was full has a place again.
     pub(super) freed: Arc<Notify>,
@@ -112,6 +113,7 @@ impl Generation {
             },
             handshakes: Arc::clone(&process.handshakes),
             metrics: Arc::clone(&process.metrics),
+            tunnels: Arc::clone(&process.tunnels),
             max_head_bytes: config.limits.max_head_bytes,
             max_connections: config.limits.max_connections,
             max_requests: requests_for(&config),
@@ -280,6 +282,11 @@ impl Generation {
             stores: self.stores.clone(),
             predecessors: Vec::new(),
         }
+    }
+
+    /// What its sockets lead to.
+    pub(super) fn sites(&self) -> Vec<Arc<Site>> {
+        self.sockets.iter().map(|socket| Arc::clone(&socket.door.site)).collect()
     }
 
     /// Every socket and what it leads to.

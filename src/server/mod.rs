@@ -9,9 +9,11 @@ mod limit;
 mod phase;
 mod pools;
 mod reload;
+mod report;
 
 pub use limit::raise_open_files;
 pub use phase::Phase;
+pub use report::Reporter;
 
 use std::io;
 use std::sync::Arc;
@@ -22,9 +24,10 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
 use crate::config::{self, Config, HANDSHAKES_PER_CORE};
-use crate::connection::{Site, Speaks};
+use crate::connection::{Site, Speaks, Tunnels};
 use crate::drain;
 use crate::metrics::Metrics;
+use crate::status::Totals;
 use crate::tls;
 use accept::{Accepting, Door};
 use generation::{Generation, Process};
@@ -82,6 +85,7 @@ pub type Source = Arc<dyn Fn() -> anyhow::Result<Config> + Send + Sync>;
 pub struct Server {
     generation: Generation,
     process: Process,
+    reporter: Reporter,
     permits: Arc<Semaphore>,
     tell: fn(Phase),
 }
@@ -93,14 +97,16 @@ impl Server {
     /// name the file or the address and what to do.
     pub fn bind(config: Config, open_files: u64) -> anyhow::Result<Self> {
         let process = Process {
-            metrics: Arc::new(Metrics::default()),
+            metrics: Arc::new(Metrics::new().context("make the metrics")?),
+            tunnels: Arc::new(Tunnels::default()),
             handshakes: handshakes(&config),
             freed: Arc::new(Notify::new()),
         };
         let connections = limit::connections_for(open_files).min(Semaphore::MAX_PERMITS);
         let generation = Generation::build(config, None, &process)?;
+        let reporter = Reporter::new(&process, generation.sites());
         let permits = Arc::new(Semaphore::new(connections));
-        Ok(Self { generation, process, permits, tell: |_| {} })
+        Ok(Self { generation, process, reporter, permits, tell: |_| {} })
     }
 
     /// The addresses that are listened on, ports chosen by the kernel included.
@@ -111,7 +117,12 @@ impl Server {
 
     /// What its sockets lead to, in the same order.
     pub fn sites(&self) -> Vec<Arc<Site>> {
-        self.generation.doors().into_iter().map(|door| door.site).collect()
+        self.generation.sites()
+    }
+
+    /// What says how it is, also while it runs.
+    pub fn reporter(&self) -> Reporter {
+        self.reporter.clone()
     }
 
     /// Has `tell` called with each phase of the run, when it begins. It may not block for long.
@@ -127,10 +138,11 @@ impl Server {
         source: Source,
     ) -> anyhow::Result<Outcome> {
         let (drain, watch) = drain::channel();
-        let metrics = Arc::clone(&self.process.metrics);
-        let (mut serving, doors) = Serving::begin(self.generation, self.process.clone());
+        let reporter = self.reporter;
+        let (mut serving, doors) =
+            Serving::begin(self.generation, self.process.clone(), reporter.clone());
         let accepting = Accepting {
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::clone(&self.process.metrics),
             freed: Arc::clone(&self.process.freed),
             permits: Arc::clone(&self.permits),
         };
@@ -146,8 +158,8 @@ impl Server {
         };
         (self.tell)(Phase::Draining);
         let config::Drain { delay, timeout: window } = serving.generation().config.drain;
-        let open = metrics.tunnels_open.value();
-        tracing::info!(tunnels_open = open, "draining");
+        reporter.draining();
+        tracing::info!(tunnels_open = self.process.tunnels.count(), "draining");
         if order == Order::Drain {
             order = tokio::select! {
                 () = sleep(delay) => Order::Drain,
@@ -166,21 +178,26 @@ impl Server {
         }
         drain.cut();
         let left = timeout(GRACE, drain.left()).await;
-        tracing::info!(
-            accepted = metrics.accepted.value(),
-            probes = metrics.probes.value(),
-            failed = metrics.failed.value(),
-            requests = metrics.requests.value(),
-            tunnels = metrics.tunnels_opened.value(),
-            cut = metrics.cut.value(),
-            to_upstream_bytes = metrics.to_upstream_bytes.value(),
-            to_client_bytes = metrics.to_client_bytes.value(),
-            accept_errors = metrics.accept_errors.value(),
-            "stopped"
-        );
-        let cut = left.is_err() || metrics.cut.value() > 0;
+        let totals = reporter.status().totals;
+        say_stopped(&totals);
+        let cut = left.is_err() || totals.cut > 0;
         Ok(if cut { Outcome::Cut } else { Outcome::Drained })
     }
+}
+
+fn say_stopped(totals: &Totals) {
+    tracing::info!(
+        accepted = totals.connections_accepted,
+        probes = totals.probes,
+        failed = totals.failed,
+        requests = totals.requests,
+        tunnels = totals.tunnels_opened,
+        cut = totals.cut,
+        to_upstream_bytes = totals.to_upstream_bytes,
+        to_client_bytes = totals.to_client_bytes,
+        accept_errors = totals.accept_errors,
+        "stopped"
+    );
 }
 
 fn handshakes(config: &Config) -> Arc<Semaphore> {

@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::accept::Door;
 use super::generation::{Generation, Process};
+use super::report::Reporter;
 use super::{Phase, Source};
 use crate::tls;
 
@@ -16,6 +17,7 @@ use crate::tls;
 pub(super) struct Serving {
     generation: Arc<Generation>,
     process: Process,
+    reporter: Reporter,
     doors: watch::Sender<Vec<Door>>,
 }
 
@@ -24,10 +26,11 @@ impl Serving {
     pub(super) fn begin(
         mut generation: Generation,
         process: Process,
+        reporter: Reporter,
     ) -> (Self, watch::Receiver<Vec<Door>>) {
         generation.commit(None);
         let (doors, changes) = watch::channel(generation.doors());
-        (Self { generation: Arc::new(generation), process, doors }, changes)
+        (Self { generation: Arc::new(generation), process, reporter, doors }, changes)
     }
 
     /// What serves.
@@ -41,10 +44,16 @@ impl Serving {
         match self.replace(source).await {
             Ok(tls::Looked { swapped, refused, .. }) => {
                 tracing::info!(swapped, refused, "reload done");
+                let of_files = match refused {
+                    0 => Ok(()),
+                    _ => Err(format!("files refused: {refused}; the log says why")),
+                };
+                self.process.metrics.reloaded(of_files);
             }
             Err(error) => {
                 let reason = format!("{error:#}");
                 tracing::error!(reason, "reload refused, everything is as before");
+                self.process.metrics.reloaded(Err(reason));
             }
         }
     }
@@ -63,6 +72,7 @@ impl Serving {
         let (mut generation, process) = building.await.context("build a configuration")??;
         generation.commit(Some(&self.generation));
         self.doors.send_replace(generation.doors());
+        self.reporter.follow(generation.sites());
         (self.generation, self.process) = (Arc::new(generation), process);
         // What was looked at in rehearsal may have changed again: each file counts for itself from here on.
         let generation = Arc::clone(&self.generation);

@@ -7,6 +7,7 @@
 mod check;
 mod choice;
 mod connector;
+mod failure;
 mod identity;
 mod inspector;
 mod pair;
@@ -24,6 +25,7 @@ mod x509;
 
 pub use check::{check, check_upstream};
 pub use connector::{Connector, Reopened};
+pub use failure::{Failed, FailureKind};
 pub use identity::Identity;
 pub use inspector::{Inspector, Shown};
 pub use pair::{Pair, Problem};
@@ -42,7 +44,7 @@ use aws_lc_rs::digest;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::server::{Acceptor, ServerConnection};
-use tokio_rustls::rustls::{CertificateError, Error, HandshakeKind, ProtocolVersion};
+use tokio_rustls::rustls::{HandshakeKind, ProtocolVersion};
 use tokio_rustls::server::TlsStream;
 
 use crate::config::cipher_name;
@@ -85,15 +87,6 @@ impl Session {
     }
 }
 
-/// A handshake that failed. The client has been sent its alert.
-#[derive(Debug)]
-pub struct Failed<S> {
-    /// In a few words.
-    pub reason: Cow<'static, str>,
-    /// The client's stream: closing it while bytes come in could destroy the alert.
-    pub stream: Option<S>,
-}
-
 /// The server's side of one handshake, with what `store` has at this moment. The caller sets the time
 /// limit.
 pub async fn accept<S>(store: &Store, stream: S) -> Result<(TlsStream<S>, Session), Failed<S>>
@@ -104,12 +97,13 @@ where
     let mut hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
     let mut start = match (&mut hello).await {
         Ok(start) => start,
-        Err(error) => return Err(Failed { reason: reason(&error), stream: hello.take_io() }),
+        Err(error) => return Err(Failed::new(&error, hello.take_io())),
     };
     if !current.choice.serves(start.client_hello().server_name()) {
         let reason = Cow::Borrowed("no certificate for the name that the client asked for");
         let sent = start.io.write_all(&UNRECOGNIZED_NAME).await;
-        return Err(Failed { reason, stream: sent.ok().map(|()| start.io) });
+        let kind = FailureKind::UnknownName;
+        return Err(Failed { reason, kind, stream: sent.ok().map(|()| start.io) });
     }
     let config = current.configs.choose(&start.client_hello());
     match start.into_stream(config).into_fallible().await {
@@ -117,7 +111,7 @@ where
             let session = session(stream.get_ref().1, &current, store);
             Ok((stream, session))
         }
-        Err((error, stream)) => Err(Failed { reason: reason(&error), stream: Some(stream) }),
+        Err((error, stream)) => Err(Failed::new(&error, Some(stream))),
     }
 }
 
@@ -142,51 +136,9 @@ fn session(connection: &ServerConnection, current: &Current, store: &Store) -> S
         resumed,
         // It was parsed when it was verified.
         identity: chain.first().and_then(|leaf| Identity::parse(leaf).ok()).map(Box::new),
-        refused: refused.map(|error| name(&error)),
+        refused: refused.map(|error| failure::name(&error)),
         strict: current.choice.is_strict().then(|| Arc::clone(&current.choice)),
     }
-}
-
-/// What went wrong, in words for an operator.
-fn reason(error: &io::Error) -> Cow<'static, str> {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(error) => name(error),
-        None => error.to_string().into(),
-    }
-}
-
-fn name(error: &Error) -> Cow<'static, str> {
-    let words = match error {
-        Error::NoCertificatesPresented => "no client certificate",
-        Error::InvalidCertificate(error) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "client certificate has expired"
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "client certificate is not valid yet"
-            }
-            CertificateError::Revoked => "client certificate is revoked",
-            CertificateError::UnknownIssuer => "client certificate is of another authority",
-            // Of the certificate, by one who only has its authority's name, or of the handshake.
-            CertificateError::BadSignature => "client certificate: a signature is not right",
-            CertificateError::UnknownRevocationStatus => {
-                "no revocation list for an authority of the client certificate"
-            }
-            CertificateError::ExpiredRevocationList
-            | CertificateError::ExpiredRevocationListContext { .. } => {
-                "a revocation list has expired"
-            }
-            CertificateError::ApplicationVerificationFailure => {
-                "client certificate is not on the list"
-            }
-            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-                "client certificate is not one for clients"
-            }
-            _ => return format!("client certificate: {error}").into(),
-        },
-        _ => return error.to_string().into(),
-    };
-    Cow::Borrowed(words)
 }
 
 fn sha256(bytes: &[u8]) -> Vec<u8> {

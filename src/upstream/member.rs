@@ -4,7 +4,7 @@
 //! of the new settings, which goes on with the counts and the health of the old one.
 
 use std::num::NonZeroU16;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
@@ -48,6 +48,7 @@ pub struct Member {
 #[derive(Debug)]
 struct State {
     live: AtomicUsize,
+    connect_failures: AtomicU64,
     /// Whether `health` has nothing to say but up, with the whole weight. Set under its lock.
     steady: AtomicBool,
     health: Mutex<Health>,
@@ -60,6 +61,7 @@ impl Member {
     pub fn new(address: Upstream, settings: Settings) -> Self {
         let state = State {
             live: AtomicUsize::new(0),
+            connect_failures: AtomicU64::new(0),
             steady: AtomicBool::new(true),
             health: Mutex::new(Health::new()),
             fall: Fall::new(),
@@ -98,6 +100,21 @@ impl Member {
     /// How many tunnels and requests it carries.
     pub fn live(&self) -> usize {
         self.state.live.load(Relaxed)
+    }
+
+    /// Whether both count together, as one was made of the other or both of a third.
+    pub fn counts_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+
+    /// Requests for which it was not connected to.
+    pub fn connect_failures(&self) -> u64 {
+        self.state.connect_failures.load(Relaxed)
+    }
+
+    /// Counts one more of those.
+    pub(super) fn count_connect_failure(&self) {
+        self.state.connect_failures.fetch_add(1, Relaxed);
     }
 
     /// Whether it has as many as it may.

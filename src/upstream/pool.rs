@@ -60,7 +60,7 @@ pub struct Hold {
 
 impl Hold {
     /// Who carries it.
-    pub fn member(&self) -> &Member {
+    pub fn member(&self) -> &Arc<Member> {
         &self.member
     }
 
@@ -244,6 +244,7 @@ impl Pool {
                 }
                 Err((tried, source)) => {
                     tracing::debug!(upstream = tried, error = %source, "upstream not reached");
+                    member.count_connect_failure();
                     if !is_late || began.elapsed() >= patience {
                         report(member, Outcome::Failure);
                     }

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use wssgate::addr;
 use wssgate::config::{Certificates, Config, Files, Listener};
 use wssgate::connection::{Shared, Site};
-use wssgate::server::{Order, Outcome, Server};
+use wssgate::server::{Order, Outcome, Reporter, Server};
 
 use super::{Upstream, repository, within};
 
@@ -19,6 +19,8 @@ pub(crate) struct Proxy {
     pub(crate) addr: SocketAddr,
     /// All of its listeners, as it names them.
     pub(crate) addresses: Vec<String>,
+    /// What says how it is.
+    pub(crate) reporter: Reporter,
     /// What connections of its first listener share at the start.
     pub(crate) shared: Arc<Shared>,
     /// What its listeners lead to.
@@ -59,14 +61,14 @@ impl Proxy {
         let server = Server::bind(config.clone(), 20_000).unwrap();
         let addresses: Vec<String> = server.addresses().into_iter().map(|(addr, _)| addr).collect();
         let addr = addresses[0].parse().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
-        let sites = server.sites();
+        let (sites, reporter) = (server.sites(), server.reporter());
         let shared = sites[0].current();
         let config = Arc::new(Mutex::new(config));
         let now = Arc::clone(&config);
         let source = Arc::new(move || Ok(now.lock().unwrap().clone()));
         let (orders, receiver) = mpsc::channel(1);
         let running = tokio::spawn(server.run(receiver, source));
-        Self { addr, addresses, shared, sites, config, orders, running }
+        Self { addr, addresses, reporter, shared, sites, config, orders, running }
     }
 
     /// Sends a word: to reload, or to stop; a second one to stop ends a drain at once.
