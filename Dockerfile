@@ -15,5 +15,5 @@ USER 65532:65532
 ENV WSSGATE_ADMIN=127.0.0.1:9440
 EXPOSE 8443
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/wssgate", "healthcheck"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["/wssgate", "healthcheck"]
 ENTRYPOINT ["/wssgate"]

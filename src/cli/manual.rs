@@ -42,7 +42,10 @@ fn first_words(heading: &str) -> String {
 
 /// One page for all of them: each with what the program itself does not take.
 fn commands(command: &Command) -> Roff {
-    let own = |arg: &&Arg| command.get_arguments().all(|known| known.get_id() != arg.get_id());
+    let is_same = |known: &Arg, arg: &Arg| {
+        known.get_id() == arg.get_id() && known.get_help() == arg.get_help()
+    };
+    let own = |arg: &&Arg| !command.get_arguments().any(|known| is_same(known, arg));
     let mut roff = Roff::new();
     roff.control("SH", ["COMMANDS"]);
     for subcommand in command.get_subcommands() {
@@ -66,9 +69,11 @@ fn entry(roff: &mut Roff, head: Vec<Inline>, text: Option<&clap::builder::Styled
 }
 
 fn name(arg: &Arg) -> Vec<Inline> {
-    let flag = arg.get_long().map(|long| bold(format!("--{long}")));
+    let short =
+        arg.get_short().into_iter().flat_map(|short| [bold(format!("-{short}")), roman(", ")]);
+    let flag = short.chain(arg.get_long().map(|long| bold(format!("--{long}"))));
     let takes_value = arg.get_action().takes_values();
     let values = arg.get_value_names().filter(|_| takes_value).unwrap_or_default();
     let values = values.iter().flat_map(|value| [roman(" "), italic(value.as_str())]);
-    flag.into_iter().chain(values).collect()
+    flag.chain(values).collect()
 }

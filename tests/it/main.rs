@@ -11,6 +11,7 @@ mod cli;
 mod client_auth;
 mod config;
 mod container;
+mod deploy;
 mod drain;
 mod fidelity;
 mod gate;

@@ -6,6 +6,8 @@ mod manual;
 mod variables;
 mod version;
 
+pub(crate) use variables::flags;
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -73,6 +73,7 @@ async fn the_image_is_small_and_serves_reloads_and_drains_as_a_sidecar() {
     let image = Image::build();
     has_what_it_should(&image);
     let mut pod = Pod::start().await;
+    says_how_it_is(&image, &pod).await;
     takes_in_a_new_secret(&image, &mut pod).await;
     lets_a_tunnel_end(&image, &pod).await;
     cuts_a_tunnel_that_does_not(&image, &pod).await;
@@ -87,6 +88,14 @@ fn has_what_it_should(image: &Image) {
     let version = image.property("index .Labels \"org.opencontainers.image.version\"");
     assert_eq!(version, env!("CARGO_PKG_VERSION"));
     assert_eq!(image.property("len .RootFS.Layers"), "1", "the program and nothing else");
+}
+
+async fn says_how_it_is(image: &Image, pod: &Pod) {
+    let sidecar = pod.sidecar(image, "10s").await;
+    let _client = pod.tunnel(&sidecar).await;
+    assert_eq!(sidecar.healthcheck(), Some(0));
+    assert_eq!(sidecar.exec(&["healthcheck", "--ready"]), Some(0));
+    assert_eq!(sidecar.exec(&["healthcheck", "--admin", "127.0.0.1:1"]), Some(1));
 }
 
 async fn takes_in_a_new_secret(image: &Image, pod: &mut Pod) {

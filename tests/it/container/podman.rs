@@ -74,6 +74,7 @@ impl Container {
             "CERT=/tls/tls.crt",
             "KEY=/tls/tls.key",
             "LOG_FORMAT=json",
+            &format!("ADMIN={}", free_port()),
         ] {
             run.arg(format!("--env=WSSGATE_{setting}"));
         }
@@ -83,6 +84,17 @@ impl Container {
         let mut container = Self { name, attached, addr: listen };
         container.addr = container.attached.listening().await;
         container
+    }
+
+    /// What the image's own check says of it: its exit code.
+    pub(super) fn healthcheck(&self) -> Option<i32> {
+        podman(&["healthcheck", "run", &self.name]).output().unwrap().status.code()
+    }
+
+    /// The exit code of the program, run once more beside it with these arguments.
+    pub(super) fn exec(&self, args: &[&str]) -> Option<i32> {
+        let mut exec = podman(&["exec", &self.name, "/wssgate"]);
+        exec.args(args).output().unwrap().status.code()
     }
 
     /// Begins to stop it as an orchestrator does: SIGTERM, and SIGKILL after half a minute.
