@@ -42,7 +42,7 @@ pub(super) struct TimeoutArgs {
     #[arg(long, env = "WSSGATE_DRAIN_DELAY", hide_env_values = true, value_name = "TIME",
           value_parser = parse_span, default_value_t = Span(Drain::default().delay))]
     drain_delay: Span,
-    /// From then on until what is left is closed, spread over the last part of it
+    /// From then on until what is left is closed, spread over the last four fifths of it
     #[arg(long, env = "WSSGATE_DRAIN_TIMEOUT", hide_env_values = true, value_name = "TIME",
           value_parser = parse_span, default_value_t = Span(Drain::default().timeout))]
     drain_timeout: Span,

@@ -1,6 +1,7 @@
 //! Stopping, as an orchestrator sees it: signals, what becomes of connections, exit codes.
 
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::time::Instant;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -12,7 +13,7 @@ use crate::support::{Binary, Client, Upstream, echo, refused, upgrade_request, w
 const FAR: &str = "10m";
 
 /// A program with one open tunnel.
-async fn with_tunnel(upstream: &Upstream, args: &[&str]) -> (Binary, Client, std::net::SocketAddr) {
+async fn with_tunnel(upstream: &Upstream, args: &[&str]) -> (Binary, Client, SocketAddr) {
     let (binary, addr) = Binary::serving(&upstream.addr(), args).await;
     let mut client = Client::connect(addr).await;
     client.upgrade().await;
@@ -181,31 +182,73 @@ async fn sighup_does_not_end_it() {
     assert_eq!(binary.ended().await.0, 0);
 }
 
-#[tokio::test]
-async fn tunnels_that_are_left_are_closed_spread_over_the_last_part_of_the_window() {
-    let upstream = Upstream::echo().await;
-    let (binary, addr) = Binary::serving(&upstream.addr(), &["--drain-timeout", "3s"]).await;
-    let mut ends = JoinSet::new();
-    for _ in 0..50 {
-        let mut client = Client::connect(addr).await;
+/// Opens so many tunnels, from several addresses.
+async fn open_many(addr: SocketAddr, count: usize) -> Vec<Client> {
+    let mut clients = Vec::with_capacity(count);
+    for number in 0..count {
+        let source = SocketAddr::from(([127, 0, 1, (number % 200) as u8 + 1], 0));
+        let mut client = Client::connect_from(source, addr).await.unwrap();
         client.upgrade().await;
+        clients.push(client);
+    }
+    clients
+}
+
+/// The numbers of the last log line.
+async fn stopped(binary: &Binary) -> [u64; 3] {
+    let line = binary.line("stopped").await;
+    ["tunnels", "cut", "failed"].map(|field| line[field].as_u64().unwrap())
+}
+
+const MANY: usize = 500;
+
+#[tokio::test]
+async fn five_hundred_tunnels_that_are_left_are_closed_spread_over_the_window() {
+    let upstream = Upstream::echo().await;
+    let (binary, addr) = Binary::serving(&upstream.addr(), &["--drain-timeout", "10s"]).await;
+    let mut ends = JoinSet::new();
+    for mut client in open_many(addr, MANY).await {
         ends.spawn(async move {
-            client.read_to_end().await;
-            Instant::now()
+            let (rest, how) = client.read_to_end_and_how().await;
+            (Instant::now(), rest.is_empty() && how.is_ok())
         });
     }
     let started = Instant::now();
     binary.signal("TERM").await;
     let ends = within("all tunnels end", ends.join_all()).await;
-    let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
-    assert!(
-        *first - started >= Duration::from_millis(1_700),
-        "the first after {:?}",
-        *first - started
-    );
-    // Drawn by lot from 1.2 s: that fifty lie within 0.3 s does not happen.
-    assert!(*last - *first >= Duration::from_millis(300), "all within {:?}", *last - *first);
+    assert!(ends.iter().all(|(_, is_proper)| *is_proper), "each by close_notify");
+    // Drawn by lot from the last eight of ten seconds.
+    let mut seconds: Vec<f64> = ends.iter().map(|(at, _)| (*at - started).as_secs_f64()).collect();
+    seconds.sort_by(f64::total_cmp);
+    let (first, last) = (seconds[0], seconds[MANY - 1]);
+    assert!(first >= 1.9, "the first after {first} s");
+    let quartiles = [1, 2, 3].map(|quarter| seconds[MANY * quarter / 4]);
+    eprintln!("closed after {first:.2} s to {last:.2} s, quartiles {quartiles:.2?}");
+    for (quartile, expected) in quartiles.iter().zip([4.0, 6.0, 8.0]) {
+        assert!((quartile - expected).abs() < 1.0, "{quartiles:?}");
+    }
+    // No second has many more than its eighth.
+    let in_second = |from: f64| seconds.iter().filter(|at| (from..from + 1.0).contains(at)).count();
+    let most = (2..10).map(|second| in_second(f64::from(second))).max().unwrap();
+    assert!(most < MANY / 4, "{most} in one second");
+    assert_eq!(stopped(&binary).await, [MANY as u64, MANY as u64, 0]);
     assert_eq!(binary.ended().await.0, 1);
+}
+
+#[tokio::test]
+async fn five_hundred_tunnels_that_end_by_themselves_are_not_cut() {
+    let upstream = Upstream::echo().await;
+    let (binary, addr) = Binary::serving(&upstream.addr(), &["--drain-timeout", FAR]).await;
+    let clients = open_many(addr, MANY).await;
+    binary.signal("TERM").await;
+    refused(addr).await;
+    for mut client in clients {
+        echo(&mut client, "until I go").await;
+        client.shutdown().await;
+        assert_eq!(client.read_to_end().await, b"");
+    }
+    assert_eq!(stopped(&binary).await, [MANY as u64, 0, 0]);
+    assert_eq!(binary.ended().await.0, 0);
 }
 
 #[tokio::test]
