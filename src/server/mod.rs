@@ -192,8 +192,9 @@ impl Server {
         }
         drain.cut();
         let left = timeout(GRACE, drain.left()).await;
-        let totals = reporter.status().totals;
-        say_stopped(&totals);
+        let totals = say_stopped(&reporter);
+        // Until it is gone: with it goes its socket's file.
+        overseeing.shutdown().await;
         let cut = left.is_err() || totals.cut > 0;
         Ok(if cut { Outcome::Cut } else { Outcome::Drained })
     }
@@ -205,7 +206,8 @@ async fn oversee(admin: Option<Admin>, source: admin::Source) {
     }
 }
 
-fn say_stopped(totals: &Totals) {
+fn say_stopped(reporter: &Reporter) -> Totals {
+    let totals = reporter.status().totals;
     tracing::info!(
         accepted = totals.connections_accepted,
         probes = totals.probes,
@@ -218,6 +220,7 @@ fn say_stopped(totals: &Totals) {
         accept_errors = totals.accept_errors,
         "stopped"
     );
+    totals
 }
 
 fn handshakes(config: &Config) -> Arc<Semaphore> {
