@@ -48,5 +48,8 @@ pub mod connection;
 pub mod demo;
 pub mod probe;
 
+// layer: who looks after it
+pub mod admin;
+
 // layer: all of it
 pub mod server;

@@ -1,6 +1,7 @@
 //! The program: arguments, settings, one of its commands, exit code.
 
 mod cli;
+mod healthcheck;
 mod log;
 mod run;
 mod sandbox;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Completions { shell }) => print(&shell.completions()),
         Some(Command::Man) => cli::manual().map_or(FAILURE.into(), |page| print(&page)),
+        Some(Command::Healthcheck { admin, ready }) => healthcheck::run(admin.as_ref(), ready),
     }
 }
 

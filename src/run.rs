@@ -32,6 +32,7 @@ pub(crate) fn serve(config: Config, no_sandbox: bool, settings: Settings) -> any
     let key_log = key_log.then(tls::key_log_file).transpose()?;
     let listen =
         config.listeners.iter().flat_map(|one| one.listen.iter().chain(&one.redirect_http));
+    let listen = listen.chain(&config.admin.listen);
     let sandbox = sandbox::enter(no_sandbox, listen, key_log.as_deref());
     start(async {
         let orders = signals::listen()?;

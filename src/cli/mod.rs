@@ -2,6 +2,7 @@
 //!
 //! Every flag has a variable; what is given as a flag wins, then the variable, then the default.
 
+mod admin;
 mod file;
 mod limits;
 mod manual;
@@ -67,6 +68,15 @@ pub(crate) enum Command {
     Completions { shell: Shell },
     /// Print the manual page: wssgate man | man -l -
     Man,
+    /// Ask a running server how it is; exit code 1, and one line that says why, when it is not well
+    Healthcheck {
+        /// Where its --admin is
+        #[arg(long, env = "WSSGATE_ADMIN", hide_env_values = true, value_name = "ADDR")]
+        admin: Option<Listen>,
+        /// Ask whether it is ready for clients
+        #[arg(long)]
+        ready: bool,
+    },
 }
 
 /// What concerns the process, whatever it does: its log and its sandbox.

@@ -15,6 +15,7 @@ use wssgate::config::{
     ProxyVersion, parse_network, parse_resolver,
 };
 
+use super::admin::AdminArgs;
 use super::limits::{LimitArgs, TimeoutArgs};
 use super::tls::{CertificateArgs, ClientAuthArgs, TlsArgs};
 use super::upstream::{UpstreamArgs, UpstreamTlsArgs};
@@ -102,6 +103,8 @@ pub(crate) struct ServeArgs {
     timeouts: TimeoutArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    admin: AdminArgs,
     /// Log the query of requests too; it may hold secrets
     #[arg(long, env = "WSSGATE_LOG_QUERY", hide_env_values = true, value_parser = FalseyValueParser::new(), help_heading = "Log")]
     log_query: bool,
@@ -195,6 +198,7 @@ impl ServeArgs {
             pools: BTreeMap::new(),
             drain: self.timeouts.drain(),
             max_handshakes: self.limits.max_handshakes(),
+            admin: self.admin.admin(),
         }
     }
 

@@ -19,8 +19,17 @@ use super::file::{Entry, File, Section, Value};
 use super::{ProcessArgs, ServeArgs};
 
 /// Keys of the whole program, which stand at the top of a file.
-const PROCESS_KEYS: [&str; 6] =
-    ["drain-delay", "drain-timeout", "max-handshakes", "log-format", "log-level", "no-sandbox"];
+const PROCESS_KEYS: [&str; 9] = [
+    "drain-delay",
+    "drain-timeout",
+    "max-handshakes",
+    "log-format",
+    "log-level",
+    "no-sandbox",
+    "admin",
+    "admin-allow-remote",
+    "ready-needs-upstream",
+];
 
 /// Keys of an upstream with a name, beside its members.
 const UPSTREAM_KEYS: [&str; 20] = [

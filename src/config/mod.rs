@@ -2,6 +2,7 @@
 //!
 //! [`Config`] is plain values. How it is written (flags, variables) is the business of `cli`.
 
+mod admin;
 pub mod route;
 mod tls;
 mod upstream;
@@ -9,6 +10,7 @@ mod value;
 
 pub use crate::http::origin::Pattern as OriginPattern;
 pub use crate::proxy_protocol::Version as ProxyVersion;
+pub use admin::Admin;
 pub use route::{Goal, Route};
 pub use tls::{
     Allow, Certificates, ClientAuth, Files, Tls, Version, cipher_name, openssl_name, parse_cipher,
@@ -42,6 +44,8 @@ pub struct Config {
     pub drain: Drain,
     /// TLS handshakes under way at once; none: [`HANDSHAKES_PER_CORE`] for each core.
     pub max_handshakes: Option<usize>,
+    /// Who may look at it, and where; as it was at the start.
+    pub admin: Admin,
 }
 
 /// Addresses to listen on that are served alike, and how.
@@ -89,6 +93,7 @@ impl Config {
             pools: BTreeMap::new(),
             drain: Drain::default(),
             max_handshakes: None,
+            admin: Admin::default(),
         }
     }
 

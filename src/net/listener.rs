@@ -135,7 +135,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 fn explain(error: &io::Error, address: &str) -> anyhow::Error {
     let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "; stop what listens there or choose another --listen",
+        io::ErrorKind::AddrInUse => "; stop what listens there or choose another address",
         io::ErrorKind::PermissionDenied if address.starts_with("unix:") => {
             "; its folder must be writable, and is none to the sandbox unless it was listened in at the \
              start: restart, or give --no-sandbox"

@@ -21,8 +21,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::admin::{self, Admin};
 use crate::config::{self, Config, HANDSHAKES_PER_CORE};
 use crate::connection::{Site, Speaks, Tunnels};
 use crate::drain;
@@ -86,6 +88,7 @@ pub struct Server {
     generation: Generation,
     process: Process,
     reporter: Reporter,
+    admin: Option<Admin>,
     permits: Arc<Semaphore>,
     tell: fn(Phase),
 }
@@ -102,11 +105,14 @@ impl Server {
             handshakes: handshakes(&config),
             freed: Arc::new(Notify::new()),
         };
+        let admin = Admin::bind(&config.admin)?;
+        let of_admin = if admin.is_some() { admin::MAX_CONNECTIONS as u64 } else { 0 };
+        let open_files = open_files.saturating_sub(of_admin);
         let connections = limit::connections_for(open_files).min(Semaphore::MAX_PERMITS);
         let generation = Generation::build(config, None, &process)?;
-        let reporter = Reporter::new(&process, generation.sites());
+        let reporter = Reporter::new(&process, &generation);
         let permits = Arc::new(Semaphore::new(connections));
-        Ok(Self { generation, process, reporter, permits, tell: |_| {} })
+        Ok(Self { generation, process, reporter, admin, permits, tell: |_| {} })
     }
 
     /// The addresses that are listened on, ports chosen by the kernel included.
@@ -118,6 +124,11 @@ impl Server {
     /// What its sockets lead to, in the same order.
     pub fn sites(&self) -> Vec<Arc<Site>> {
         self.generation.sites()
+    }
+
+    /// The addresses of the admin listener.
+    pub fn admin_addresses(&self) -> Vec<String> {
+        self.admin.iter().flat_map(Admin::addresses).collect()
     }
 
     /// What says how it is, also while it runs.
@@ -139,6 +150,9 @@ impl Server {
     ) -> anyhow::Result<Outcome> {
         let (drain, watch) = drain::channel();
         let reporter = self.reporter;
+        // Ends with this function, after everything else.
+        let mut overseeing = JoinSet::new();
+        overseeing.spawn(oversee(self.admin, reporter.source()));
         let (mut serving, doors) =
             Serving::begin(self.generation, self.process.clone(), reporter.clone());
         let accepting = Accepting {
@@ -178,14 +192,22 @@ impl Server {
         }
         drain.cut();
         let left = timeout(GRACE, drain.left()).await;
-        let totals = reporter.status().totals;
-        say_stopped(&totals);
+        let totals = say_stopped(&reporter);
+        // Until it is gone: with it goes its socket's file.
+        overseeing.shutdown().await;
         let cut = left.is_err() || totals.cut > 0;
         Ok(if cut { Outcome::Cut } else { Outcome::Drained })
     }
 }
 
-fn say_stopped(totals: &Totals) {
+async fn oversee(admin: Option<Admin>, source: admin::Source) {
+    if let Some(admin) = admin {
+        admin.run(source).await;
+    }
+}
+
+fn say_stopped(reporter: &Reporter) -> Totals {
+    let totals = reporter.status().totals;
     tracing::info!(
         accepted = totals.connections_accepted,
         probes = totals.probes,
@@ -198,6 +220,7 @@ fn say_stopped(totals: &Totals) {
         accept_errors = totals.accept_errors,
         "stopped"
     );
+    totals
 }
 
 fn handshakes(config: &Config) -> Arc<Semaphore> {

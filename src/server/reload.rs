@@ -63,6 +63,9 @@ impl Serving {
         let mut process = self.process.clone();
         let building = spawn_blocking(move || {
             let config = source()?;
+            if config.admin != before.config.admin {
+                tracing::warn!("what is said of --admin changes at the next start");
+            }
             if config.max_handshakes != before.config.max_handshakes {
                 process.handshakes = super::handshakes(&config);
             }

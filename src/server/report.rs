@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::generation::Process;
+use super::generation::{Generation, Process};
+use crate::admin::Source;
 use crate::connection::{Shared, Site, Speaks, Tunnels};
 use crate::metrics::Metrics;
 use crate::status;
@@ -25,15 +26,17 @@ pub struct Reporter {
     tunnels: Arc<Tunnels>,
     /// What is listened on, from one reload to the next.
     sites: Arc<RwLock<Vec<Arc<Site>>>>,
+    needs_upstream: bool,
     is_draining: Arc<AtomicBool>,
 }
 
 impl Reporter {
-    pub(super) fn new(process: &Process, sites: Vec<Arc<Site>>) -> Self {
+    pub(super) fn new(process: &Process, generation: &Generation) -> Self {
         Self {
             metrics: Arc::clone(&process.metrics),
             tunnels: Arc::clone(&process.tunnels),
-            sites: Arc::new(RwLock::new(sites)),
+            sites: Arc::new(RwLock::new(generation.sites())),
+            needs_upstream: generation.config.admin.ready_needs_upstream,
             is_draining: Arc::default(),
         }
     }
@@ -67,6 +70,34 @@ impl Reporter {
         };
         self.metrics.fill(&mut status);
         status
+    }
+
+    /// The same for those who look after the server.
+    pub(super) fn source(&self) -> Source {
+        let (of_status, of_ready) = (self.clone(), self.clone());
+        Source {
+            metrics: Arc::clone(&self.metrics),
+            tunnels: Arc::clone(&self.tunnels),
+            status: Box::new(move || of_status.status()),
+            ready: Box::new(move || of_ready.ready()),
+        }
+    }
+
+    /// Whether clients should be sent here, or why not.
+    fn ready(&self) -> Result<(), &'static str> {
+        if self.is_draining.load(Relaxed) {
+            return Err("draining");
+        }
+        let now = Instant::now();
+        let is_up = |site: &Arc<Site>| {
+            let shared = site.current();
+            let mut members = shared.routes.iter().flat_map(|(_, pool)| pool.members());
+            members.any(|member| member.is_up(now))
+        };
+        if self.needs_upstream && !self.sites().iter().any(is_up) {
+            return Err("no upstream is up");
+        }
+        Ok(())
     }
 
     fn sites(&self) -> Vec<Arc<Site>> {

@@ -42,7 +42,7 @@ async fn every_flag_has_a_variable_of_its_name() {
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/ca.pem");
 
 /// A value for each variable that is not the default; they are set all at once.
-const VARIABLES: [(&str, &str); 63] = [
+const VARIABLES: [(&str, &str); 66] = [
     ("WSSGATE_LISTEN", "127.0.0.1:0,127.0.0.1:0"),
     ("WSSGATE_UPSTREAM", "wss://127.0.0.1:1,127.0.0.1:2"),
     ("WSSGATE_ROUTE", "one.example/chat=127.0.0.1:3,/two=127.0.0.1:4"),
@@ -102,6 +102,9 @@ const VARIABLES: [(&str, &str); 63] = [
     ("WSSGATE_REDIRECT_HTTP", "127.0.0.1:0"),
     ("WSSGATE_ACME_WEBROOT", "/srv/acme"),
     ("WSSGATE_HSTS", "9s"),
+    ("WSSGATE_ADMIN", "127.0.0.1:0"),
+    ("WSSGATE_ADMIN_ALLOW_REMOTE", "true"),
+    ("WSSGATE_READY_NEEDS_UPSTREAM", "true"),
     ("WSSGATE_LOG_FORMAT", "json"),
     ("WSSGATE_LOG_LEVEL", "debug"),
     ("WSSGATE_LOG_QUERY", "true"),
@@ -139,11 +142,13 @@ async fn a_value_that_is_wrong_in_a_variable_is_an_error_that_names_the_flag() {
         let of_clients =
             ["ALLOW_CN", "ALLOW_DNS", "ALLOW_URI", "ALLOW_OU", "REQUIRE_ORIGIN", "ACCEPT_PROXY"];
         let of_upstreams = ["UPSTREAM_CA", "UPSTREAM_CERT", "UPSTREAM_KEY", "UPSTREAM_INSECURE"];
+        let of_admin = ["ADMIN_ALLOW_REMOTE", "READY_NEEDS_UPSTREAM"];
         if anything
             .iter()
             .chain(&of_tls)
             .chain(&of_clients)
             .chain(&of_upstreams)
+            .chain(&of_admin)
             .any(|end| name.ends_with(end))
         {
             continue;

@@ -19,6 +19,8 @@ pub(crate) struct Proxy {
     pub(crate) addr: SocketAddr,
     /// All of its listeners, as it names them.
     pub(crate) addresses: Vec<String>,
+    /// Its admin listener, when that is TCP.
+    pub(crate) admin: Option<SocketAddr>,
     /// What says how it is.
     pub(crate) reporter: Reporter,
     /// What connections of its first listener share at the start.
@@ -63,12 +65,13 @@ impl Proxy {
         let addr = addresses[0].parse().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into());
         let (sites, reporter) = (server.sites(), server.reporter());
         let shared = sites[0].current();
+        let admin = server.admin_addresses().first().and_then(|addr| addr.parse().ok());
         let config = Arc::new(Mutex::new(config));
         let now = Arc::clone(&config);
         let source = Arc::new(move || Ok(now.lock().unwrap().clone()));
         let (orders, receiver) = mpsc::channel(1);
         let running = tokio::spawn(server.run(receiver, source));
-        Self { addr, addresses, reporter, shared, sites, config, orders, running }
+        Self { addr, addresses, admin, reporter, shared, sites, config, orders, running }
     }
 
     /// Sends a word: to reload, or to stop; a second one to stop ends a drain at once.
