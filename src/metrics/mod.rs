@@ -192,7 +192,7 @@ impl Metrics {
     /// All of it as Prometheus reads it; what is so now is taken from `status`.
     pub fn render(&self, status: &Status) -> Result<String> {
         // Two who ask at once must not mix their states.
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
         state.set(status);
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }

@@ -1,6 +1,6 @@
 //! What is so at a moment: set anew each time that somebody asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntCounterVec, IntGaugeVec, Result};
@@ -14,6 +14,8 @@ pub(super) struct State {
     tunnels_open: IntGaugeVec,
     upstream_up: IntGaugeVec,
     upstream_connect_failures: IntCounterVec,
+    /// Of each upstream: what it had counted when somebody asked last. One that goes and comes back counts anew.
+    last_connect_failures: BTreeMap<String, u64>,
     certificate_expiry: IntGaugeVec,
 }
 
@@ -39,6 +41,7 @@ impl State {
                 &["upstream"],
                 "Connections to upstreams that were not made.",
             )?,
+            last_connect_failures: BTreeMap::new(),
             certificate_expiry: make.gauges(
                 "certificate_expiry_timestamp_seconds",
                 &["certificate"],
@@ -47,7 +50,7 @@ impl State {
         })
     }
 
-    pub(super) fn set(&self, status: &Status) {
+    pub(super) fn set(&mut self, status: &Status) {
         self.set_upstreams(status);
         self.tunnels_open.reset();
         for tunnels in &status.tunnels {
@@ -63,18 +66,21 @@ impl State {
     }
 
     /// A server in several pools is up when it is up in all of them.
-    fn set_upstreams(&self, status: &Status) {
+    fn set_upstreams(&mut self, status: &Status) {
         let mut upstreams = BTreeMap::new();
         for member in status.upstreams.iter().flat_map(|pool| &pool.members) {
             let (up, failures) = upstreams.entry(&member.address).or_insert((true, 0));
             *up &= member.up;
             *failures += member.connect_failures;
         }
+        let known: BTreeSet<String> = upstreams.keys().map(|address| (*address).clone()).collect();
         self.upstream_up.reset();
-        self.upstream_connect_failures.reset();
         for (address, (up, failures)) in upstreams {
             self.upstream_up.with_label_values(&[address]).set(i64::from(up));
-            self.upstream_connect_failures.with_label_values(&[address]).inc_by(failures);
+            let last = self.last_connect_failures.insert(address.clone(), failures);
+            let more = failures.checked_sub(last.unwrap_or_default()).unwrap_or(failures);
+            self.upstream_connect_failures.with_label_values(&[address]).inc_by(more);
         }
+        self.last_connect_failures.retain(|address, _| known.contains(address));
     }
 }

@@ -61,7 +61,28 @@ fn what_is_so_now_is_told_and_what_is_gone_is_not() {
     later.upstreams[0].members.pop();
     later.tunnels.pop();
     let text = metrics.render(&later).unwrap();
-    assert!(!text.contains("10.0.0.2:1"), "{text}");
+    let is_left = |line: &&str| line.contains("10.0.0.2:1") && !line.contains("_total");
+    assert_eq!(text.lines().find(is_left), None);
+}
+
+#[test]
+fn a_counter_goes_on_when_its_upstream_comes_back() {
+    let metrics = Metrics::new().unwrap();
+    let with = |failures| Status {
+        upstreams: vec![Upstream {
+            members: vec![member("10.0.0.1:1", true, failures)],
+            ..status().upstreams.remove(0)
+        }],
+        ..Status::default()
+    };
+    for (status, count) in
+        [(with(3), 3), (with(5), 5), (Status::default(), 5), (with(0), 5), (with(2), 7)]
+    {
+        let text = metrics.render(&status).unwrap();
+        let line =
+            format!(r#"wssgate_upstream_connect_failures_total{{upstream="10.0.0.1:1"}} {count}"#);
+        assert_lines(&text, &[&line]);
+    }
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod routes;
 mod sandbox;
 mod smoke;
 mod smuggling;
+mod soak;
 mod support;
 mod systemd;
 mod tickets;
