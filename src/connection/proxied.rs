@@ -64,7 +64,8 @@ pub(super) fn header(version: ProxyVersion, record: &Record) -> Vec<u8> {
         Some(ClientCert { resumed: session.resumed, common_name })
     });
     let told = Told {
-        source: record.client,
+        // The proxy's own address is nobody's.
+        source: record.client.filter(|_| !record.is_stranger),
         destination: record.local,
         tls: session.map(|_| Tls { version: &tls_version, cipher: &cipher, client_cert }),
         alpn: session.filter(|session| session.has_alpn).map(|_| b"http/1.1".as_slice()),

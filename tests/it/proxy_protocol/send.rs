@@ -74,6 +74,22 @@ fn assert_bytes(got: &[u8], expected: &[u8]) {
     assert_eq!(got.escape_ascii().to_string(), expected.escape_ascii().to_string());
 }
 
+/// The proxy in between has an address, which is not the client's.
+#[tokio::test]
+async fn a_client_of_whom_a_proxy_does_not_tell_is_nobody() {
+    for (version, header) in [(V1, V1_UNKNOWN.to_vec()), (V2, v2(LOCAL, UNSPEC, b""))] {
+        let mut upstream = Upstream::answering(PAGE).await;
+        let proxy = Proxy::start_with(&[upstream.addr()], |config| {
+            accepting(config, &["127.0.0.0/8"]);
+            sending(version)(config);
+        })
+        .await;
+        enter(proxy.addr, &header).await.ask(REQUEST).await;
+        let received = upstream.accept().await.received;
+        assert!(received.starts_with(&header[..13]), "{:?}", received.escape_ascii().to_string());
+    }
+}
+
 #[tokio::test]
 async fn a_plain_request_begins_with_the_header() {
     for (listen, family, v1_family) in [("127.0.0.1:0", TCP4, "TCP4"), ("[::1]:0", TCP6, "TCP6")] {
