@@ -4,8 +4,10 @@
 //! The keys of the file are the flags, and their values are read by the flags' own parsers: what is
 //! known of both stands once, in `ServeArgs`.
 
+mod entry;
+mod key;
+
 use std::ffi::OsString;
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -13,57 +15,15 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
-use wssgate::config::{Config, Listener, Member, route};
+use wssgate::config::{Config, Listener, route};
 
-use super::file::{Entry, File, Section, Value};
+use super::file::{File, Section};
 use super::{ProcessArgs, ServeArgs};
-
-/// Keys of the whole program, which stand at the top of a file.
-const PROCESS_KEYS: [&str; 9] = [
-    "drain-delay",
-    "drain-timeout",
-    "max-handshakes",
-    "log-format",
-    "log-level",
-    "no-sandbox",
-    "admin",
-    "admin-allow-remote",
-    "ready-needs-upstream",
-];
-
-/// Keys of an upstream with a name, beside its members.
-const UPSTREAM_KEYS: [&str; 20] = [
-    "balance",
-    "max-fails",
-    "fail-timeout",
-    "health-check",
-    "health-check-interval",
-    "health-check-timeout",
-    "health-check-rise",
-    "health-check-fall",
-    "on-upstream-down",
-    "slow-start",
-    "max-connections-per-upstream",
-    "max-queued",
-    "upstream-ca",
-    "upstream-cert",
-    "upstream-key",
-    "upstream-insecure",
-    "connect-timeout",
-    "keepalive",
-    "send-proxy",
-    "resolver",
-];
-
-/// Keys of a member.
-const MEMBER_KEYS: [&str; 4] = ["address", "weight", "backup", "max-connections"];
+use entry::{members, words};
 
 /// Keys that count together: who gives one of them gives them all.
 const TOGETHER: [&[&str]; 2] =
     [&["cert", "key", "self-signed"], &["upstream-cert", "upstream-key"]];
-
-/// By how much a key that is not known must be like one that is, to be taken for a slip.
-const LIKENESS: f64 = 0.8;
 
 /// What was given at the start; the file may be read again and again.
 #[derive(Clone, Debug)]
@@ -110,29 +70,9 @@ impl Settings {
         Ok((config, of_process))
     }
 
-    /// Refuses keys that are not known, or not known there.
+    /// Refuses keys that are not known, or not known there, and two places to listen.
     fn verify_keys(&self, file: &File) -> anyhow::Result<()> {
-        let known = command();
-        let known: Vec<&str> = known
-            .get_arguments()
-            .filter_map(Arg::get_long)
-            .filter(|key| *key != "config")
-            .collect();
-        let of_listeners: Vec<&str> =
-            known.iter().copied().filter(|key| !PROCESS_KEYS.contains(key)).collect();
-        let of_upstreams = [&UPSTREAM_KEYS[..], &["members"]].concat();
-        verify(&file.top, &known, &known)?;
-        for section in &file.listeners {
-            verify(section, &of_listeners, &known)?;
-        }
-        for (name, section) in &file.upstreams {
-            ensure!(
-                route::is_upstream_name(name),
-                "{}: a name is a letter, then letters, digits, - and _",
-                section.file()
-            );
-            verify(section, &of_upstreams, &known)?;
-        }
+        key::verify_all(file)?;
         if !file.listeners.is_empty() {
             if let Some(entry) = file.top.entries.get("listen") {
                 bail!("{}: listen: each [[listener]] has its own", file.top.place(entry.line));
@@ -202,102 +142,6 @@ fn command() -> Command {
     let command = ServeArgs::augment_args(Command::new("wssgate").no_binary_name(true));
     ProcessArgs::augment_args(command)
         .mut_args(|arg| arg.env(Resettable::Reset).value_delimiter(Resettable::Reset))
-}
-
-fn verify(section: &Section, here: &[&str], known: &[&str]) -> anyhow::Result<()> {
-    for (key, entry) in &section.entries {
-        if here.contains(&key.as_str()) {
-            continue;
-        }
-        let place = section.place(entry.line);
-        if PROCESS_KEYS.contains(&key.as_str()) {
-            bail!("{place}: {key} is for the whole program: it stands at the top of the file");
-        }
-        ensure!(!known.contains(&key.as_str()), "{place}: {key} has no meaning here");
-        bail!("{place}: unknown key {key}{}", slip(key, here));
-    }
-    Ok(())
-}
-
-/// What was meant, perhaps.
-fn slip(key: &str, known: &[&str]) -> String {
-    let written = key.replace('_', "-").to_ascii_lowercase();
-    let likeness = |known: &&str| strsim::jaro_winkler(&written, known);
-    let nearest = known.iter().map(|known| (likeness(known), known));
-    match nearest.max_by(|one, other| one.0.total_cmp(&other.0)) {
-        Some((likeness, known)) if likeness >= LIKENESS => format!("; did you mean {known}?"),
-        _ if known.len() <= 5 => format!("; those here are {}", known.join(", ")),
-        _ => "; the keys are the flags of wssgate --help without their dashes".to_owned(),
-    }
-}
-
-/// What the file says, in words of a command line.
-fn words(arg: &Arg, key: &str, entry: &Entry) -> anyhow::Result<Vec<String>> {
-    let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
-    let is_list = matches!(arg.get_action(), ArgAction::Append);
-    match &entry.value {
-        Value::Switch(switch) if is_switch => {
-            Ok(if *switch { vec![format!("--{key}")] } else { Vec::new() })
-        }
-        // Made for local names, or not made.
-        Value::Switch(switch) if key == "self-signed" => {
-            Ok(if *switch { vec![format!("--{key}=true")] } else { Vec::new() })
-        }
-        _ if is_switch => bail!("{key}: true or false, without quotes"),
-        Value::Switch(_) => bail!("{key}: a value in quotes is wanted"),
-        Value::Word(word) => Ok(vec![format!("--{key}={word}")]),
-        Value::List(words) if is_list => {
-            Ok(words.iter().map(|word| format!("--{key}={word}")).collect())
-        }
-        Value::List(_) => bail!("{key}: one value, not a list"),
-        Value::Tables(_) => bail!("{key}: a value in quotes is wanted"),
-    }
-}
-
-/// The members of an upstream with a name.
-fn members(section: &Section) -> anyhow::Result<Vec<Member>> {
-    let entry = section.entries.get("members");
-    let entry = entry.with_context(|| format!("{}: members are missing", section.file()))?;
-    let place = || format!("{}: members", section.place(entry.line));
-    let address = |word: &str| -> anyhow::Result<Member> { Ok(Member::new(word.parse()?)) };
-    let members: Vec<Member> = match &entry.value {
-        Value::Word(word) => vec![address(word).with_context(place)?],
-        Value::List(words) => {
-            let members = words.iter().map(|word| address(word));
-            members.collect::<anyhow::Result<_>>().with_context(place)?
-        }
-        Value::Tables(tables) => {
-            let members = tables.iter().map(member);
-            members.collect::<anyhow::Result<_>>().with_context(place)?
-        }
-        Value::Switch(_) => bail!("{}: addresses are wanted", place()),
-    };
-    ensure!(!members.is_empty(), "{}: there is none", place());
-    Ok(members)
-}
-
-fn member(table: &std::collections::BTreeMap<String, String>) -> anyhow::Result<Member> {
-    let unknown = table.keys().find(|key| !MEMBER_KEYS.contains(&key.as_str()));
-    if let Some(key) = unknown {
-        bail!("unknown key {key}{}", slip(key, &MEMBER_KEYS));
-    }
-    let address = table.get("address").context("one has no address")?;
-    let mut member = Member::new(address.parse()?);
-    if let Some(weight) = table.get("weight") {
-        let weight = weight.parse::<NonZeroU16>();
-        member.weight = weight.ok().with_context(|| format!("weight of {address}: 1 to 65535"))?;
-    }
-    if let Some(backup) = table.get("backup") {
-        let backup = backup.parse();
-        member.backup =
-            backup.ok().with_context(|| format!("backup of {address}: true or false"))?;
-    }
-    if let Some(max) = table.get("max-connections") {
-        let max = max.parse::<std::num::NonZeroUsize>();
-        let max = max.ok().with_context(|| format!("max-connections of {address}: 1 or more"))?;
-        member.max_connections = Some(max.get());
-    }
-    Ok(member)
 }
 
 /// What only shows when everything is known: whether routes lead to what there is.

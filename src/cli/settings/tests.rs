@@ -1,7 +1,7 @@
 use std::fs;
 
 use wssgate::addr::Listen;
-use wssgate::config::{Balance, Certificates, CheckKind};
+use wssgate::config::{Balance, Certificates, CheckKind, Member};
 
 use super::*;
 use crate::cli::Cli;
