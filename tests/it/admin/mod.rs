@@ -5,6 +5,7 @@ mod dashboard;
 mod drain;
 mod healthcheck;
 mod metrics;
+mod page;
 mod tunnels;
 
 use std::net::SocketAddr;
