@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use super::connector::Connector;
+use super::files::{open_pair, open_ticket_key, open_trust};
 use super::pair::Pair;
 use super::settings::Settings;
-use super::store::{Store, open_pair, open_ticket_key, open_trust};
+use super::store::Store;
 use super::x509::Certificate;
 use crate::config::{Certificates, Tls, UpstreamTls};
 

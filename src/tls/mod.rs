@@ -8,6 +8,7 @@ mod check;
 mod choice;
 mod connector;
 mod failure;
+mod files;
 mod identity;
 mod inspector;
 mod pair;

@@ -1,5 +1,8 @@
 //! How requests and tunnels spread, by each way of balancing, and in which order members are tried.
 
+mod hash;
+mod standing;
+
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
@@ -188,149 +191,6 @@ fn random_two_takes_the_less_busy() {
 }
 
 #[test]
-fn source_hash_spreads_clients_by_weight() {
-    let case = Case::weighted(Balance::SourceHash, [1, 1, 1, 1]);
-    assert_near(&case.share::<4>(20_000), &[5000; 4], 5);
-    let case = Case::weighted(Balance::SourceHash, [5, 2, 1]);
-    assert_near(&case.share::<3>(20_000), &[12_500, 5000, 2500], 5);
-}
-
-#[test]
-fn source_hash_moves_the_clients_of_the_member_that_goes_and_no_others() {
-    let all = Case::weighted(Balance::SourceHash, [1, 2, 3, 4, 5]);
-    let mut fewer = Case::weighted(Balance::SourceHash, [1, 2, 3, 4, 5]);
-    fewer.members.remove(3);
-    let down = Case::weighted(Balance::SourceHash, [1, 2, 3, 4, 5]);
-    down.fail(3);
-    for n in 0..5000 {
-        let order = all.order(Some(client(n)));
-        let expected = order.iter().copied().find(|index| *index != 3).unwrap();
-        assert_eq!(down.first(Some(client(n))), expected, "and by their own second choice");
-        assert_eq!(fewer.first(Some(client(n))), expected - usize::from(expected > 3));
-    }
-}
-
-#[test]
-fn source_hash_is_the_same_everywhere_and_always() {
-    let case = Case::weighted(Balance::SourceHash, [1, 1, 2]);
-    for (address, order) in KNOWN {
-        assert_eq!(case.order(Some(address.parse().unwrap())), order, "{address}");
-    }
-}
-
-#[test]
-fn hashes_are_those_of_sha_256() {
-    // printf 10.0.0.1:8080 | sha256sum
-    assert_eq!(hash(b"10.0.0.1:8080"), 0x120e_9814_c44c_7e73);
-    let hash_of = |text: &str| hash_ip(text.parse().unwrap());
-    assert_eq!(hash_of("192.0.2.1"), hash(&[192, 0, 2, 1]));
-    assert_eq!(hash_of("::ffff:192.0.2.1"), hash_of("192.0.2.1"));
-    assert_ne!(hash_of("2001:db8::1"), hash_of("2001:db8::2"));
-}
-
-#[test]
-fn source_hash_takes_turns_without_an_address() {
-    let case = Case::weighted(Balance::SourceHash, [1, 1, 1]);
-    let firsts: Vec<usize> = (0..4).map(|_| case.first(None)).collect();
-    assert_eq!(firsts, [0, 1, 2, 0]);
-}
-
-#[test]
-fn backups_serve_only_when_the_others_are_down_or_full() {
-    let limited = Settings { max_connections: Some(1), ..Settings::default() };
-    for balance in Balance::ALL {
-        let case = Case::new(balance, [backup(), limited, backup(), limited]);
-        assert!((0..50).all(|n| case.first(Some(client(n))) % 2 == 1), "{balance}");
-        let full = case.members[1].lease();
-        assert!((0..50).all(|n| case.first(Some(client(n))) == 3), "{balance}");
-        case.fail(3);
-        let firsts: HashSet<usize> = (0..50).map(|n| case.first(Some(client(n)))).collect();
-        assert_eq!(firsts, HashSet::from([0, 2]), "{balance}");
-        // Full, then down.
-        assert_eq!(case.order(Some(client(1)))[2..], [1, 3], "{balance}");
-        drop(full);
-        assert!((0..50).all(|n| case.first(Some(client(n))) == 1), "{balance}");
-    }
-}
-
-#[test]
-fn when_all_are_down_all_are_tried() {
-    for balance in Balance::ALL {
-        let case = Case::new(balance, [backup(), weight(1), weight(1), backup(), weight(1)]);
-        (0..5).for_each(|index| case.fail(index));
-        let firsts: HashSet<usize> = (0..50).map(|n| case.first(Some(client(n)))).collect();
-        assert_eq!(firsts.len(), 3, "{balance} decides among those that are down too");
-        for n in 0..50 {
-            let order = case.order(Some(client(n)));
-            let (members, backups) = order.split_at(3);
-            let set = |indexes: &[usize]| indexes.iter().copied().collect::<HashSet<_>>();
-            assert_eq!(set(members), HashSet::from([1, 2, 4]), "{balance}");
-            assert_eq!(set(backups), HashSet::from([0, 3]), "{balance}");
-        }
-    }
-}
-
-#[test]
-fn one_request_tries_a_member_whose_time_has_passed() {
-    for balance in Balance::ALL {
-        let mut case = Case::weighted(balance, [1, 1]);
-        case.fail(0);
-        assert!((0..50).all(|n| case.first(Some(client(n))) == 1), "{balance}");
-        case.now += Duration::from_secs(10);
-        let trials = (0..50).filter(|n| case.first(Some(client(*n))) == 0).count();
-        assert_eq!(trials, 1, "{balance}");
-        case.fail(0);
-        case.now += Duration::from_secs(9);
-        assert!((0..50).all(|n| case.first(Some(client(n))) == 1), "{balance}");
-        case.now += Duration::from_secs(1);
-        assert!((0..50).any(|n| case.first(Some(client(n))) == 0), "{balance}");
-        case.members[0].report(Outcome::Success, case.now);
-        assert!((0..50).filter(|n| case.first(Some(client(*n))) == 0).count() > 5, "{balance}");
-    }
-}
-
-#[test]
-fn a_trial_begins_only_when_the_member_is_reached_in_the_order() {
-    let mut case = Case::new(Balance::RoundRobin, [weight(1), backup()]);
-    case.fail(1);
-    case.now += Duration::from_secs(10);
-    assert_eq!(case.first(None), 0);
-    assert_eq!(case.members[1].standing(case.now), Standing::Trial);
-    assert_eq!(case.order(None), [0, 1]);
-    assert_eq!(case.members[1].standing(case.now), Standing::Down);
-}
-
-#[test]
-fn a_member_that_came_back_gets_its_share_step_by_step() {
-    for balance in Balance::ALL {
-        let mut case = Case::new(balance, [slow(), slow()]);
-        case.members[0].set_checked(false, case.now);
-        assert_eq!(case.share(100), [0, 100], "{balance}");
-        case.members[0].set_checked(true, case.now);
-        // A tenth of its weight and all of the other's: one in eleven; and so on.
-        for (seconds, expected) in [(0, 1.0 / 11.0), (50, 0.55 / 1.55), (50, 0.5)] {
-            case.now += Duration::from_secs(seconds);
-            let share: [u32; 2] = case.share(10_000);
-            let expected = (10_000.0 * expected) as u32;
-            assert_near(&share, &[expected, 10_000 - expected], 12);
-        }
-    }
-}
-
-#[test]
-fn no_storm_of_tunnels_meets_a_member_that_came_back() {
-    let mut case = Case::new(Balance::LeastConnections, [slow(), slow()]);
-    case.members[0].set_checked(false, case.now);
-    let _before: Vec<Lease> = (0..1000).map(|_| case.open()).collect();
-    case.members[0].set_checked(true, case.now);
-    let _after: Vec<Lease> = (0..1000).map(|_| case.open()).collect();
-    assert_eq!(case.live(), [182, 1818]);
-    case.now += Duration::from_secs(100);
-    let _later: Vec<Lease> = (0..2000).map(|_| case.open()).collect();
-    assert_eq!(case.live(), [2000, 2000]);
-}
-
-#[test]
 fn orders_stay_whole_while_members_come_and_go() {
     for balance in Balance::ALL {
         let case = Case::weighted(balance, [1, 2, 3, 1, 2, 3]);
@@ -404,14 +264,3 @@ proptest! {
         prop_assert_eq!(order.len(), members.len());
     }
 }
-
-/// Clients, and in which order they try three members, the last of them with twice the weight. Whoever
-/// has to change these moves every client of every user.
-const KNOWN: [(&str, [usize; 3]); 6] = [
-    ("192.0.2.1", [1, 2, 0]),
-    ("192.0.2.2", [1, 2, 0]),
-    ("198.51.100.77", [2, 0, 1]),
-    ("::ffff:198.51.100.77", [2, 0, 1]),
-    ("2001:db8::1", [0, 1, 2]),
-    ("2001:db8::2", [2, 0, 1]),
-];
