@@ -226,7 +226,10 @@ async fn requests<C: Client>(
             Err(failure) => return record.failed(&failure, &shared.metrics, &meter),
         }
     };
-    tunnel(streams, open, &shared, watch).await;
+    let (limits, metrics) = (limits(&shared.timeouts), Arc::clone(&shared.metrics));
+    // What a reload replaces must not live as long as a tunnel does.
+    drop(shared);
+    tunnel(streams, open, (limits, metrics), watch).await;
 }
 
 /// One request, until its answer is relayed, its tunnel may begin or the drain cuts it.
@@ -250,19 +253,13 @@ async fn serve<C: Client>(
 
 async fn tunnel<C: Client>(
     mut streams: Box<Streams<C>>,
-    open: Open<'_>,
-    shared: &Shared,
+    open: Open,
+    (limits, metrics): (Limits, Arc<Metrics>),
     watch: Watch,
 ) {
     // They stay where they are: a future keeps room for what was moved out of it, too.
     let Streams { client, upstream, hold } = &mut *streams;
-    open.opened(&shared.metrics);
-    let jitter = 1.0 - LIFETIME_JITTER * fastrand::f64();
-    let limits = Limits {
-        idle_timeout: shared.timeouts.idle,
-        half_close_timeout: shared.timeouts.half_close,
-        lifetime: shared.timeouts.max_lifetime.map(|lifetime| lifetime.mul_f64(jitter)),
-    };
+    open.opened(&metrics);
     // The clone is dropped when it resolves; `watch` says that we are here until the goodbye is said.
     let (drained, fallen) = (watch.clone().cut(fastrand::f64()), hold.fallen.clone());
     let fallen = async {
@@ -280,9 +277,18 @@ async fn tunnel<C: Client>(
     };
     let end = tunnel::run(client, upstream, &limits, &open.meter, cut).await;
     if end.reason == Reason::Drain {
-        shared.metrics.cut();
+        metrics.cut();
     }
-    open.closed(end, &shared.metrics);
+    open.closed(end, &metrics);
+}
+
+fn limits(timeouts: &Timeouts) -> Limits {
+    let jitter = 1.0 - LIFETIME_JITTER * fastrand::f64();
+    Limits {
+        idle_timeout: timeouts.idle,
+        half_close_timeout: timeouts.half_close,
+        lifetime: timeouts.max_lifetime.map(|lifetime| lifetime.mul_f64(jitter)),
+    }
 }
 
 /// Sends a last answer so that it arrives even if the client is still sending: closing a socket with

@@ -50,10 +50,10 @@ impl Moved {
 
 impl Tunnels {
     /// Lists one more until the guard is dropped.
-    pub(super) fn open(&self, live: Live) -> Open<'_> {
+    pub(super) fn open(self: &Arc<Self>, live: Live) -> Open {
         let live = Arc::new(live);
         self.books().open.insert(live.record.id(), Arc::clone(&live));
-        Open { tunnels: self, live }
+        Open { tunnels: Arc::clone(self), live }
     }
 
     /// How many there are.
@@ -165,12 +165,12 @@ impl Live {
 
 /// An open tunnel; it is listed until this is dropped.
 #[derive(Debug)]
-pub(super) struct Open<'a> {
-    tunnels: &'a Tunnels,
+pub(super) struct Open {
+    tunnels: Arc<Tunnels>,
     live: Arc<Live>,
 }
 
-impl Open<'_> {
+impl Open {
     /// Says and counts how it ended, and takes it off the list.
     pub(super) fn closed(self, end: End, metrics: &Metrics) {
         let lasted = self.record.answered_at().elapsed();
@@ -179,7 +179,7 @@ impl Open<'_> {
     }
 }
 
-impl Deref for Open<'_> {
+impl Deref for Open {
     type Target = Live;
 
     fn deref(&self) -> &Live {
@@ -187,7 +187,7 @@ impl Deref for Open<'_> {
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         let mut books = self.tunnels.books();
         if books.open.remove(&self.live.record.id()).is_some() {

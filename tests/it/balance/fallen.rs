@@ -12,7 +12,7 @@ use crate::support::{Binary, certificate_arguments, echo, eventually};
 /// The window in which they are closed, and its part in which the first one may be: see `pool.rs` and
 /// `drain.rs`.
 const WINDOW: Duration = Duration::from_secs(10);
-const FIRST: f64 = 0.6;
+const FIRST: f64 = 0.2;
 
 /// Those that end at B, and the others.
 fn parted(tunnels: Vec<Tunnel>) -> (Vec<Tunnel>, Vec<Tunnel>) {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{ask, lead_to, listener, named, page};
-use crate::support::{Binary, Client, Proxy, TlsOptions, echo, free_port, refused};
+use crate::support::{Binary, Client, Proxy, TlsOptions, echo, eventually, free_port, refused};
 
 /// A program with a configuration file.
 struct Running {
@@ -78,6 +78,20 @@ async fn a_tunnel_outlives_its_listener() {
     refused(other).await;
     echo(&mut tunnel, "still here").await;
     assert_eq!(page(proxy.addr).await, "A");
+}
+
+/// Months of reloads must not add up, however long tunnels live.
+#[tokio::test]
+async fn a_tunnel_does_not_keep_what_was_replaced() {
+    let upstream = named('A').await;
+    let mut proxy = Proxy::start(&upstream).await;
+    let settings = std::sync::Arc::downgrade(&proxy.shared);
+    let mut tunnel = Client::connect(proxy.addr).await;
+    tunnel.upgrade().await;
+    proxy.reload(|config| config.listeners[0].hsts = Some(Duration::from_secs(1))).await;
+    proxy.shared = proxy.sites[0].current();
+    eventually("they are gone", || settings.upgrade().is_none()).await;
+    echo(&mut tunnel, "still here").await;
 }
 
 #[tokio::test]
