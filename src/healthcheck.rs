@@ -13,12 +13,17 @@ use crate::{FAILURE, USAGE};
 /// For all of it.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Who asks at `admin`; says in one line what is wrong with that.
+pub(crate) fn client(admin: Option<&Listen>) -> Result<Client, ExitCode> {
+    let known = admin.context("no address: say where --admin is, or set WSSGATE_ADMIN");
+    known.and_then(Client::new).map_err(|error| fail(&error, USAGE))
+}
+
 /// Asks who listens at `admin`; says in one line what is wrong.
 pub(crate) fn run(admin: Option<&Listen>, is_ready: bool) -> ExitCode {
-    let known = admin.context("no address: say where --admin is, or set WSSGATE_ADMIN");
-    let client = match known.and_then(Client::new) {
+    let client = match client(admin) {
         Ok(client) => client,
-        Err(error) => return fail(&error, USAGE),
+        Err(code) => return code,
     };
     match ask(&client, if is_ready { "/readyz" } else { "/healthz" }) {
         Ok(()) => ExitCode::SUCCESS,

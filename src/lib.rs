@@ -50,6 +50,8 @@ pub mod probe;
 
 // layer: who looks after it
 pub mod admin;
+#[cfg(feature = "top")]
+pub mod top;
 
 // layer: all of it
 pub mod server;

@@ -45,6 +45,11 @@ fn main() -> ExitCode {
         Some(Command::Completions { shell }) => print(&shell.completions()),
         Some(Command::Man) => cli::manual().map_or(FAILURE.into(), |page| print(&page)),
         Some(Command::Healthcheck { admin, ready }) => healthcheck::run(admin.as_ref(), ready),
+        #[cfg(feature = "top")]
+        Some(Command::Top { admin, interval }) => match healthcheck::client(admin.as_ref()) {
+            Ok(client) => exit_code(run::top(&client, interval.0)),
+            Err(code) => code,
+        },
     }
 }
 

@@ -1,14 +1,20 @@
 //! The commands that serve, each to its end: whether all had ended by itself.
 
 use std::sync::Arc;
+#[cfg(feature = "top")]
+use std::time::Duration;
 
 use anyhow::Context as _;
 use wssgate::addr::Listen;
+#[cfg(feature = "top")]
+use wssgate::admin::client::Client;
 use wssgate::config::Config;
 use wssgate::demo;
 use wssgate::net::take_over_passed;
 use wssgate::server::{Outcome, Server, raise_open_files};
 use wssgate::tls;
+#[cfg(feature = "top")]
+use wssgate::top;
 
 use crate::cli::{self, Settings};
 use crate::{sandbox, signals, systemd};
@@ -42,6 +48,12 @@ pub(crate) fn serve(config: Config, no_sandbox: bool, settings: Settings) -> any
         tokio::spawn(systemd::feed_watchdog());
         Ok(server.telling(systemd::tell).run(orders, source).await? == Outcome::Drained)
     })
+}
+
+/// Shows a running server in the terminal until its user leaves.
+#[cfg(feature = "top")]
+pub(crate) fn top(client: &Client, interval: Duration) -> anyhow::Result<bool> {
+    start(top::run(async |path| client.get(path).await, interval)).map(|()| true)
 }
 
 /// Serves the embedded upstream.

@@ -77,6 +77,16 @@ pub(crate) enum Command {
         #[arg(long)]
         ready: bool,
     },
+    /// Watch a running server in the terminal: upstreams, open tunnels, certificates, failures
+    #[cfg(feature = "top")]
+    Top {
+        /// Where its --admin is
+        #[arg(long, env = "WSSGATE_ADMIN", hide_env_values = true, value_name = "ADDR")]
+        admin: Option<Listen>,
+        /// Between two looks
+        #[arg(long, value_name = "TIME", value_parser = value::parse_positive, default_value = "2s")]
+        interval: value::Span,
+    },
 }
 
 /// What concerns the process, whatever it does: its log and its sandbox.

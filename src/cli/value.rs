@@ -6,7 +6,7 @@ use wssgate::config::{format_duration, parse_duration, parse_keepalive};
 
 /// A duration as flags write it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span(pub(super) Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl Span {
     pub(super) fn of(duration: Option<Duration>) -> Self {

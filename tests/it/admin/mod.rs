@@ -6,6 +6,7 @@ mod drain;
 mod healthcheck;
 mod metrics;
 mod page;
+mod top;
 mod tunnels;
 
 use std::net::SocketAddr;
