@@ -26,13 +26,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::server::TlsStream;
 
 use crate::config::{Forwarding, Origins, ProxyProtocol, Timeouts};
 use crate::drain::Watch;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
-use crate::net::{Prefixed, Stream};
+use crate::net::Stream;
 use crate::tls;
 use crate::tunnel::{self, Limits, Party, ReadReady, Reason};
 use crate::upstream::Routes;
@@ -54,7 +53,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 const LIFETIME_JITTER: f64 = 0.1;
 
 /// A client's stream after its handshake.
-type Encrypted = TlsStream<Prefixed<Stream>>;
+type Encrypted = tls::ServerStream<Stream>;
 
 /// The client's side of a connection: bytes that TLS has been taken off.
 pub trait Client: AsyncRead + AsyncWrite + ReadReady + Send + Unpin {}

@@ -37,12 +37,12 @@ pub(super) async fn run(
     let deadline = record.began_at() + shared.timeouts.setup;
     let first = read_first(&mut stream, deadline).await?;
     let speaks_http = speaks_http(&first);
-    let mut stream = Prefixed::new(first, stream);
     if speaks_http {
         let limit = shared.max_head_bytes;
+        let mut stream = Prefixed::new(first, stream);
         return Err(redirect::on_tls_port(&mut stream, deadline, limit, record).await);
     }
-    let client = handshake(stream, deadline, shared, record).await?;
+    let client = handshake((first, stream), deadline, shared, record).await?;
     finish(client, Vec::new(), deadline, shared).await
 }
 
@@ -112,14 +112,14 @@ fn speaks_http(first: &[u8]) -> bool {
 }
 
 async fn handshake(
-    stream: Prefixed<Stream>,
+    (first, stream): (Vec<u8>, Stream),
     deadline: Instant,
     shared: &Shared,
     record: &mut Record,
 ) -> Result<Encrypted, Failure> {
     let accept = async {
         let place = shared.handshakes.acquire().await;
-        let mut accept = std::pin::pin!(tls::accept(&shared.tls, stream));
+        let mut accept = std::pin::pin!(tls::accept(&shared.tls, first, stream));
         tokio::select! {
             biased;
             result = &mut accept => return result,
