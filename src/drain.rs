@@ -22,6 +22,17 @@ enum Phase {
     Now,
 }
 
+impl Phase {
+    /// When one has to close who drew `share` (0 to 1).
+    fn close_at(self, share: f64) -> Option<Instant> {
+        match self {
+            Self::Running => None,
+            Self::Draining { from, until } => Some(until - (until - from).mul_f64(SPREAD * share)),
+            Self::Now => Some(Instant::now()),
+        }
+    }
+}
+
 /// The side that stops.
 #[derive(Debug)]
 pub struct Drain(watch::Sender<Phase>);
@@ -46,6 +57,11 @@ impl Drain {
     /// Ends everything at once.
     pub fn cut(&self) {
         self.0.send_replace(Phase::Now);
+    }
+
+    /// When a holder has to close, as [`Watch::close_at`].
+    pub fn close_at(&self, share: f64) -> Option<Instant> {
+        self.0.borrow().close_at(share)
     }
 
     /// Whether the last watch was dropped.
@@ -82,18 +98,19 @@ impl Watch {
         }
     }
 
-    /// Waits for the moment at which this holder has to close: at a point of the window's last part
-    /// that `share` (0 to 1, drawn by the caller) picks, so that clients do not all come back in the
-    /// same second. Cancel safe.
+    /// When this holder has to close, once a drain has begun: at a point of the window's last part that
+    /// `share` (0 to 1, drawn by the caller) picks, so that clients do not all come back in the same second.
+    pub fn close_at(&self, share: f64) -> Option<Instant> {
+        self.0.borrow().close_at(share)
+    }
+
+    /// Waits for the moment at which this holder has to close, as [`Self::close_at`]. Cancel safe.
     pub async fn cut(mut self, share: f64) {
         loop {
             let phase = *self.0.borrow_and_update();
             let close_at = match phase {
-                Phase::Running => None,
-                Phase::Draining { from, until } => {
-                    Some(until - (until - from).mul_f64(SPREAD * share))
-                }
                 Phase::Now => return,
+                phase => phase.close_at(share),
             };
             let changed = self.0.changed();
             match close_at {

@@ -8,15 +8,17 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy_bidirectional_with_sizes};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+mod ending;
 mod side;
 
 use crate::meter::Meter;
+pub use ending::Ending;
 use side::{Flow, Side};
 
 /// Copy buffer in each direction while bytes move: one TLS record (RFC 8446, 5.1).
@@ -52,6 +54,9 @@ pub struct Limits {
     /// Time from the start, jitter included; none: for ever.
     pub lifetime: Option<Duration>,
 }
+
+/// Resolves when a tunnel has to end, with the reason.
+pub type Cut = Pin<Box<dyn Future<Output = Reason> + Send>>;
 
 /// Who ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,13 +132,14 @@ pub struct End {
     pub reason: Reason,
 }
 
-/// Moves bytes until both sides have ended, a limit is reached, or `cut` says why it is over. `meter` counts them.
+/// Moves bytes until both sides have ended, a limit is reached, or the tunnel is to end from outside: by `ending`, or
+/// since `cut`, where there is one, says why. `meter` counts them.
 pub async fn run<C, U>(
     client: &mut C,
     upstream: &mut U,
     limits: &Limits,
     meter: &Meter,
-    cut: impl Future<Output = Reason>,
+    (ending, cut): (&Ending, Option<Cut>),
 ) -> End
 where
     C: AsyncRead + AsyncWrite + ReadReady + Unpin,
@@ -141,53 +147,60 @@ where
 {
     let flow = Flow::new(meter);
     let started = Instant::now();
-    let timers = Timers { limits, flow: &flow, lifetime: limits.lifetime.map(|l| started + l) };
-    let mut sleep = pin!(sleep_until(started));
-    let mut cut = pin!(cut);
+    let mut timers = Timers {
+        limits,
+        flow: &flow,
+        lifetime: limits.lifetime.map(|lifetime| started + lifetime),
+        ending,
+        known: None,
+        cut,
+        copying: Copying::Yes,
+        began: started,
+        is_set: false,
+        sleep: pin!(sleep_until(started)),
+    };
     let end = loop {
         {
             let mut to_client = Side::client(&mut *client, &flow);
             let mut to_upstream = Side::upstream(&mut *upstream, &flow);
-            let copy = copy_bidirectional_with_sizes(
+            let mut copy = pin!(copy_bidirectional_with_sizes(
                 &mut to_client,
                 &mut to_upstream,
                 BUFFER_BYTES,
                 BUFFER_BYTES,
-            );
-            tokio::select! {
-                biased;
-                result = copy => break flow.end(result.err()),
-                reason = &mut cut => break by_us(reason),
-                outcome = timers.watch(sleep.as_mut(), Copying::Yes) => {
-                    if let Some(reason) = outcome { break by_us(reason) }
+            ));
+            timers.begin(Copying::Yes);
+            let end = poll_fn(|cx| {
+                if let Poll::Ready(result) = copy.as_mut().poll(cx) {
+                    return Poll::Ready(Some(flow.end(result.err())));
                 }
+                timers.poll(cx).map(|reason| reason.map(by_us))
+            });
+            if let Some(end) = end.await {
+                break end;
             }
         }
-        tokio::select! {
-            biased;
-            () = readable(client, upstream) => {}
-            reason = &mut cut => break by_us(reason),
-            outcome = timers.watch(sleep.as_mut(), Copying::No) => {
-                if let Some(reason) = outcome { break by_us(reason) }
+        timers.begin(Copying::No);
+        let end = poll_fn(|cx| {
+            let client = client.poll_read_ready(cx).is_ready();
+            let upstream = upstream.poll_read_ready(cx).is_ready();
+            if client || upstream {
+                return Poll::Ready(None);
             }
+            timers.poll(cx)
+        });
+        if let Some(reason) = end.await {
+            break by_us(reason);
         }
     };
-    // Also after an error: what one side sent before the other failed may not have left yet.
-    let _ = timeout(GOODBYE_TIMEOUT, goodbye(client, upstream)).await;
+    // Also after an error: what one side sent before the other failed may not have left yet. Boxed, as it is
+    // seldom long under way.
+    let _ = Box::pin(timeout(GOODBYE_TIMEOUT, goodbye(client, upstream))).await;
     end
 }
 
 fn by_us(reason: Reason) -> End {
     End { closed_by: Party::Wssgate, reason }
-}
-
-async fn readable<C: ReadReady, U: ReadReady>(client: &C, upstream: &U) {
-    poll_fn(|cx| {
-        let client = client.poll_read_ready(cx).is_ready();
-        let upstream = upstream.poll_read_ready(cx).is_ready();
-        if client || upstream { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }
 
 async fn goodbye<C, U>(client: &mut C, upstream: &mut U)
@@ -205,52 +218,80 @@ enum Copying {
     No,
 }
 
+/// What ends a tunnel besides its two sides, and what lets it rest.
 struct Timers<'a> {
     limits: &'a Limits,
     flow: &'a Flow<'a>,
     lifetime: Option<Instant>,
+    ending: &'a Ending,
+    /// What `ending` said when the deadlines were looked at.
+    known: Option<(Instant, Reason)>,
+    cut: Option<Cut>,
+    copying: Copying,
+    /// Since when it is copied, or not.
+    began: Instant,
+    /// Whether `sleep` is set to the next deadline.
+    is_set: bool,
+    sleep: Pin<&'a mut Sleep>,
 }
 
 impl Timers<'_> {
-    /// Waits until a limit is reached, and says which, or until the tunnel may rest: `None`.
-    async fn watch(&self, mut sleep: Pin<&mut Sleep>, copying: Copying) -> Option<Reason> {
-        let began = Instant::now();
+    fn begin(&mut self, copying: Copying) {
+        (self.copying, self.began, self.is_set) = (copying, Instant::now(), false);
+    }
+
+    /// Ready when the tunnel is to end, with the reason, or may rest: `None`.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reason>> {
+        if let Some(cut) = &mut self.cut
+            && let Poll::Ready(reason) = cut.as_mut().poll(cx)
+        {
+            return Poll::Ready(Some(reason));
+        }
+        if self.ending.poll(cx.waker()) != self.known {
+            self.is_set = false;
+        }
         loop {
+            if self.is_set {
+                ready!(self.sleep.as_mut().poll(cx));
+            }
             let now = Instant::now();
-            let patience = if now < began + REST_AFTER { REST_SOON } else { REST_AFTER };
-            let moved = self.flow.meter.moved_at();
             let mut wake = now + FAR;
+            let moved = self.flow.meter.moved_at();
+            self.known = self.ending.get();
             for (deadline, reason) in self.deadlines(moved) {
                 if deadline <= now {
-                    return Some(reason);
+                    return Poll::Ready(Some(reason));
                 }
                 wake = wake.min(deadline);
             }
-            if copying == Copying::Yes {
+            if self.copying == Copying::Yes {
+                let is_new = now < self.began + REST_AFTER;
+                let patience = if is_new { REST_SOON } else { REST_AFTER };
                 let rest = moved + patience;
                 if rest > now {
                     wake = wake.min(rest);
                 } else if self.flow.may_rest() {
-                    return None;
+                    return Poll::Ready(None);
                 } else {
                     // Bytes wait for a slow reader, or one side has ended: look again later.
                     wake = wake.min(now + patience);
                 }
             }
-            sleep.as_mut().reset(wake);
-            sleep.as_mut().await;
+            self.sleep.as_mut().reset(wake);
+            self.is_set = true;
         }
     }
 
     fn deadlines(&self, moved: Instant) -> impl Iterator<Item = (Instant, Reason)> {
         let half_close = self.limits.half_close_timeout.filter(|_| self.flow.is_half_closed());
         [
-            (self.lifetime, Reason::MaxLifetime),
-            (half_close.map(|timeout| moved + timeout), Reason::HalfCloseTimeout),
-            (self.limits.idle_timeout.map(|timeout| moved + timeout), Reason::IdleTimeout),
+            self.known,
+            self.lifetime.map(|at| (at, Reason::MaxLifetime)),
+            half_close.map(|timeout| (moved + timeout, Reason::HalfCloseTimeout)),
+            self.limits.idle_timeout.map(|timeout| (moved + timeout, Reason::IdleTimeout)),
         ]
         .into_iter()
-        .filter_map(|(deadline, reason)| Some((deadline?, reason)))
+        .flatten()
     }
 }
 

@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
@@ -33,7 +34,7 @@ use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::net::Stream;
 use crate::tls;
-use crate::tunnel::{self, Limits, Party, ReadReady, Reason};
+use crate::tunnel::{self, Cut, Limits, Party, ReadReady, Reason};
 use crate::upstream::Routes;
 use failure::{Failure, Stage};
 pub use open::Tunnels;
@@ -53,7 +54,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 const LIFETIME_JITTER: f64 = 0.1;
 
 /// A client's stream after its handshake.
-type Encrypted = tls::ServerStream<Stream>;
+pub type Encrypted = tls::ServerStream<Stream>;
 
 /// The client's side of a connection: bytes that TLS has been taken off.
 pub trait Client: AsyncRead + AsyncWrite + ReadReady + Send + Unpin {}
@@ -135,13 +136,17 @@ impl Shared {
     }
 }
 
-/// Serves one connection until it is closed.
-pub async fn run(mut accepted: Accepted<Stream>, mut watch: Watch) {
+/// Serves one connection until it is closed or has become a tunnel. That one is for the caller to run, in a task of
+/// its own: this future has room for much that a tunnel does not need.
+pub async fn run(
+    mut accepted: Accepted<Stream>,
+    mut watch: Watch,
+) -> Option<Box<Upgraded<Encrypted>>> {
     let shared = accepted.site.current();
     // Boxed, as whatever it is handed to would keep room for it once more.
     let mut record = Box::new(Record::new(&accepted));
     // The place of a client that a proxy speaks for.
-    let _place = if accepted.proxied {
+    let place = if accepted.proxied {
         // Boxed, as what follows is: a resting tunnel does not keep room for it.
         let entering = Box::pin(proxied::enter(&mut accepted.stream, &shared, &mut record));
         let entered = tokio::select! {
@@ -152,7 +157,8 @@ pub async fn run(mut accepted: Accepted<Stream>, mut watch: Watch) {
         match entered {
             Ok(place) => Some(place),
             Err(failure) => {
-                return record.failed(&failure, &shared.metrics, &Meter::default());
+                record.failed(&failure, &shared.metrics, &Meter::default());
+                return None;
             }
         }
     } else {
@@ -162,7 +168,8 @@ pub async fn run(mut accepted: Accepted<Stream>, mut watch: Watch) {
         None
     };
     if accepted.site.speaks == Speaks::Plain {
-        return Box::pin(redirect::run(accepted.stream, record, &shared, &mut watch)).await;
+        Box::pin(redirect::run(accepted.stream, record, &shared, &mut watch)).await;
+        return None;
     }
     // Boxed, so that a resting tunnel does not keep room for what came before it.
     let ready = {
@@ -173,7 +180,9 @@ pub async fn run(mut accepted: Accepted<Stream>, mut watch: Watch) {
             () = watch.set_ups_end() => Err(Failure::drain(Stage::Head)),
         }
     };
-    requests(ready, record, (&accepted.site, shared), watch).await;
+    let mut upgraded = requests(ready, record, (&accepted.site, shared), watch).await?;
+    upgraded.place = place;
+    Some(upgraded)
 }
 
 /// Serves a client whose TLS was taken off before: what fuzzing and tests without sockets begin with.
@@ -182,17 +191,19 @@ pub async fn run_decrypted<C: Client>(accepted: Accepted<C>, watch: Watch) {
     let record = Box::new(Record::new(&accepted));
     let deadline = record.began_at() + shared.timeouts.setup;
     let ready = Box::pin(set_up::finish(accepted.stream, Vec::new(), deadline, &shared)).await;
-    requests(ready, record, (&accepted.site, shared), watch).await;
+    if let Some(upgraded) = requests(ready, record, (&accepted.site, shared), watch).await {
+        upgraded.run().await;
+    }
 }
 
-/// One request after the other, each under the settings of its moment, until the connection ends or has
-/// become a tunnel that ended.
+/// One request after the other, each under the settings of its moment, until the connection ends or becomes a
+/// tunnel.
 async fn requests<C: Client>(
     first: Result<Ready<C>, Failure>,
     mut record: Box<Record>,
     (site, mut shared): (&Site, Arc<Shared>),
     mut watch: Watch,
-) {
+) -> Option<Box<Upgraded<C>>> {
     let mut ready = first;
     let mut count = 0;
     let (streams, open) = loop {
@@ -213,22 +224,24 @@ async fn requests<C: Client>(
             }
             Ok(Served::Answered(next)) => {
                 record.request_served(&shared.metrics, &meter);
-                let Some(next) = next else { return };
+                let next = next?;
                 ready = match Box::pin(set_up::next(*next, site, &mut watch)).await {
                     Ok(Some(ready)) => Ok(ready),
-                    Ok(None) => return,
+                    Ok(None) => return None,
                     Err(failure) => Err(failure),
                 };
                 shared = site.current();
                 record.begin_again();
             }
-            Err(failure) => return record.failed(&failure, &shared.metrics, &meter),
+            Err(failure) => {
+                record.failed(&failure, &shared.metrics, &meter);
+                return None;
+            }
         }
     };
+    // Nothing of `shared`, which a reload replaces, lives as long as a tunnel does.
     let (limits, metrics) = (limits(&shared.timeouts), Arc::clone(&shared.metrics));
-    // What a reload replaces must not live as long as a tunnel does.
-    drop(shared);
-    tunnel(streams, open, (limits, metrics), watch).await;
+    Some(Box::new(Upgraded { streams, open, limits, metrics, watch, place: None }))
 }
 
 /// One request, until its answer is relayed, its tunnel may begin or the drain cuts it.
@@ -250,35 +263,36 @@ async fn serve<C: Client>(
     }
 }
 
-async fn tunnel<C: Client>(
-    mut streams: Box<Streams<C>>,
+/// A connection that is a tunnel from now on, with as much of what it was before as a tunnel needs.
+#[derive(Debug)]
+pub struct Upgraded<C> {
+    streams: Box<Streams<C>>,
     open: Open,
-    (limits, metrics): (Limits, Arc<Metrics>),
+    limits: Limits,
+    metrics: Arc<Metrics>,
     watch: Watch,
-) {
-    // They stay where they are: a future keeps room for what was moved out of it, too.
-    let Streams { client, upstream, hold } = &mut *streams;
-    open.opened(&metrics);
-    // The clone is dropped when it resolves; `watch` says that we are here until the goodbye is said.
-    let (drained, fallen) = (watch.clone().cut(fastrand::f64()), hold.fallen.clone());
-    let fallen = async {
-        match fallen {
-            Some(fallen) => fallen.cut(fastrand::f64()).await,
-            None => std::future::pending().await,
+    /// That of its client, when a proxy speaks for him.
+    place: Option<per_ip::Place>,
+}
+
+impl<C: Client> Upgraded<C> {
+    /// Serves the tunnel until it has ended.
+    pub async fn run(mut self: Box<Self>) {
+        // They stay where they are: a future keeps room for what was moved out of it, too.
+        let Streams { client, upstream, hold } = &mut *self.streams;
+        self.open.opened(&self.metrics);
+        // A drain tells those that it finds open. The watch says that we are here until the goodbye is said.
+        self.open.drain(self.watch.close_at(fastrand::f64()));
+        let fallen = hold.fallen.take().map(|fallen| -> Cut {
+            Box::pin(fallen.cut(fastrand::f64()).map(|()| Reason::UpstreamDown))
+        });
+        let outside = (&self.open.ending, fallen);
+        let end = tunnel::run(client, upstream, &self.limits, &self.open.meter, outside).await;
+        if end.reason == Reason::Drain {
+            self.metrics.cut();
         }
-    };
-    let cut = async {
-        tokio::select! {
-            () = drained => Reason::Drain,
-            () = fallen => Reason::UpstreamDown,
-            () = open.over() => Reason::Admin,
-        }
-    };
-    let end = tunnel::run(client, upstream, &limits, &open.meter, cut).await;
-    if end.reason == Reason::Drain {
-        metrics.cut();
+        self.open.closed(end, &self.metrics);
     }
-    open.closed(end, &metrics);
 }
 
 fn limits(timeouts: &Timeouts) -> Limits {

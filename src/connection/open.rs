@@ -4,21 +4,18 @@
 //! pass: [`Tunnels::survey`] adds what has moved since the last one, once.
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::poll_fn;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::time::SystemTime;
 
-use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
 use super::record::Record;
+use crate::drain::Drain;
 use crate::meter::Meter;
 use crate::metrics::Metrics;
 use crate::status::{self, OpenTunnels};
-use crate::tunnel::End;
+use crate::tunnel::{End, Ending, Reason};
 use crate::upstream::member::Member;
 
 /// Every open tunnel of a server.
@@ -73,14 +70,20 @@ impl Tunnels {
         status::Tunnels { open, tunnels }
     }
 
-    /// Ends one, [`Admin`](crate::tunnel::Reason::Admin) being the reason. Returns whether it is there.
+    /// Ends one, [`Admin`](Reason::Admin) being the reason. Returns whether it is there.
     pub fn end(&self, id: u64) -> bool {
         let live = self.books().open.get(&id).cloned();
         if let Some(live) = &live {
-            live.is_over.store(true, Relaxed);
-            live.waker.wake();
+            live.ending.end_at(Instant::now(), Reason::Admin);
         }
         live.is_some()
+    }
+
+    /// Ends all that are open, each in its turn, once `drain` has begun.
+    pub fn drain(&self, drain: &Drain) {
+        for live in self.books().open.values() {
+            live.drain(drain.close_at(fastrand::f64()));
+        }
     }
 
     /// Counts the bytes that have moved since the last time. Returns how many tunnels are open, by listener
@@ -119,15 +122,12 @@ pub(super) struct Live {
     record: Record,
     pub(super) meter: Meter,
     member: Arc<Member>,
-    /// Somebody wants its end.
-    is_over: AtomicBool,
-    waker: AtomicWaker,
+    pub(super) ending: Ending,
 }
 
 impl Live {
     pub(super) fn new(record: Record, meter: Meter, member: &Arc<Member>) -> Self {
-        let (is_over, waker) = (AtomicBool::new(false), AtomicWaker::new());
-        Self { record, meter, member: Arc::clone(member), is_over, waker }
+        Self { record, meter, member: Arc::clone(member), ending: Ending::default() }
     }
 
     /// Says and counts that it was opened.
@@ -137,13 +137,11 @@ impl Live {
         self.record.tunnel_opened();
     }
 
-    /// Waits until somebody wants its end.
-    pub(super) async fn over(&self) {
-        poll_fn(|cx| {
-            self.waker.register(cx.waker());
-            if self.is_over.load(Relaxed) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+    /// Ends it then, if a drain has begun.
+    pub(super) fn drain(&self, close_at: Option<Instant>) {
+        if let Some(at) = close_at {
+            self.ending.end_at(at, Reason::Drain);
+        }
     }
 
     fn describe(&self, (now, time): (Instant, SystemTime)) -> status::Tunnel {

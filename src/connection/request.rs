@@ -19,6 +19,7 @@ use crate::tls::Session;
 use crate::upstream::{Connected, Hold, NoRoute, Pool, Stream};
 
 /// Both sides of a tunnel.
+#[derive(Debug)]
 pub(super) struct Streams<C> {
     pub(super) client: Prefixed<C>,
     pub(super) upstream: Prefixed<Stream>,

@@ -101,9 +101,14 @@ impl Accepting {
         let accepted = Accepted { id, stream, client, site: Arc::clone(site), proxied };
         let held = self.metrics.hold_connection();
         let watch = watch.clone();
+        let places = Box::new((permit, place, place_of_ip, held));
         tokio::spawn(async move {
-            connection::run(accepted, watch).await;
-            drop((permit, place, place_of_ip, held));
+            if let Some(upgraded) = connection::run(accepted, watch).await {
+                tokio::spawn(async move {
+                    upgraded.run().await;
+                    drop(places);
+                });
+            }
         });
     }
 

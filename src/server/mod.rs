@@ -181,6 +181,7 @@ impl Server {
             };
         }
         drain.start(window);
+        self.process.tunnels.drain(&drain);
         accepting.await.context("run the accept loop")?;
         serving.close();
         if order == Order::Drain {
@@ -191,6 +192,7 @@ impl Server {
             }
         }
         drain.cut();
+        self.process.tunnels.drain(&drain);
         let left = timeout(GRACE, drain.left()).await;
         let totals = say_stopped(&reporter);
         // Until it is gone: with it goes its socket's file.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -18,25 +17,23 @@ struct Running {
     client: Peer,
     upstream: Peer,
     meter: Arc<Meter>,
-    cut: oneshot::Sender<()>,
+    ending: Arc<Ending>,
     task: JoinHandle<End>,
 }
 
 fn start(limits: Limits) -> Running {
+    start_with(limits, None)
+}
+
+fn start_with(limits: Limits, cut: Option<Cut>) -> Running {
     let ((mut client_wire, client), (mut upstream_wire, upstream)) = (wire(), wire());
     let meter = Arc::new(Meter::default());
-    let counts = Arc::clone(&meter);
-    let (cut, cutting) = oneshot::channel();
+    let ending = Arc::new(Ending::default());
+    let (counts, told) = (Arc::clone(&meter), Arc::clone(&ending));
     let task = tokio::spawn(async move {
-        let cut = async {
-            if cutting.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            Reason::Drain
-        };
-        run(&mut client_wire, &mut upstream_wire, &limits, &counts, cut).await
+        run(&mut client_wire, &mut upstream_wire, &limits, &counts, (&told, cut)).await
     });
-    Running { client, upstream, meter, cut, task }
+    Running { client, upstream, meter, ending, task }
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -282,11 +279,36 @@ async fn a_cut_ends_it_at_work_and_at_rest() {
         running.client.send(b"x");
         assert_eq!(running.upstream.read(1).await, b"x");
         sleep(wait).await;
-        running.cut.send(()).unwrap();
+        running.ending.end_at(Instant::now(), Reason::Drain);
         assert_eq!(running.client.read_to_end().await, b"");
         assert_eq!(running.upstream.read_to_end().await, b"");
         assert_eq!(running.task.await.unwrap(), ended(Party::Wssgate, Reason::Drain));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_from_outside_comes_at_its_time_and_the_last_word_counts() {
+    let running = start(Limits::default());
+    let asked = Instant::now();
+    running.ending.end_at(asked + seconds(100), Reason::Drain);
+    running.client.send(b"x");
+    assert_eq!(running.upstream.read(1).await, b"x");
+    sleep(seconds(20)).await;
+    running.ending.end_at(asked + seconds(50), Reason::Admin);
+    assert_eq!(running.task.await.unwrap(), ended(Party::Wssgate, Reason::Admin));
+    assert_eq!(asked.elapsed().as_secs(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_watched_from_outside_ends_it() {
+    let running = start_with(
+        Limits::default(),
+        Some(Box::pin(async {
+            sleep(seconds(30)).await;
+            Reason::UpstreamDown
+        })),
+    );
+    assert_eq!(running.task.await.unwrap(), ended(Party::Wssgate, Reason::UpstreamDown));
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,7 +318,7 @@ async fn a_goodbye_that_nobody_takes_is_given_up() {
     running.upstream.hold_shutdown();
     sleep(seconds(5)).await;
     let asked = Instant::now();
-    running.cut.send(()).unwrap();
+    running.ending.end_at(Instant::now(), Reason::Drain);
     assert_eq!(running.task.await.unwrap(), ended(Party::Wssgate, Reason::Drain));
     assert!(asked.elapsed() <= GOODBYE_TIMEOUT + seconds(1));
 }
