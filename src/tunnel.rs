@@ -19,10 +19,11 @@ mod side;
 
 use crate::meter::Meter;
 pub use ending::Ending;
-use side::{Flow, Side};
+use side::{Flow, Growth, Side};
 
-/// Copy buffer in each direction while bytes move: one TLS record (RFC 8446, 5.1).
-const BUFFER_BYTES: usize = 16 * 1024;
+/// Copy buffers, of each direction for itself: the first until a read fills it, then the next. A tunnel that says
+/// a word now and then, or is only closed, takes little; one that streams makes few calls.
+const BUFFER_BYTES: [usize; 3] = [1024, 8 * 1024, 64 * 1024];
 
 /// Time without a byte after which a tunnel rests that has only just begun to speak: many that open at
 /// once, or say a word now and then, must not all hold buffers at once.
@@ -159,27 +160,36 @@ where
         is_set: false,
         sleep: pin!(sleep_until(started)),
     };
-    let end = loop {
-        {
+    let end = 'tunnel: loop {
+        timers.begin(Copying::Yes);
+        loop {
+            let (from_client, from_upstream) = flow.buffer_bytes();
             let mut to_client = Side::client(&mut *client, &flow);
             let mut to_upstream = Side::upstream(&mut *upstream, &flow);
             let mut copy = pin!(copy_bidirectional_with_sizes(
                 &mut to_client,
                 &mut to_upstream,
-                BUFFER_BYTES,
-                BUFFER_BYTES,
+                from_client,
+                from_upstream,
             ));
-            timers.begin(Copying::Yes);
-            let end = poll_fn(|cx| {
+            let pause = poll_fn(|cx| {
                 if let Poll::Ready(result) = copy.as_mut().poll(cx) {
-                    return Poll::Ready(Some(flow.end(result.err())));
+                    return Poll::Ready(Pause::End(flow.end(result.err())));
                 }
-                timers.poll(cx).map(|reason| reason.map(by_us))
+                match flow.growth() {
+                    Some(Growth::Now) => return Poll::Ready(Pause::Grow),
+                    Some(Growth::Never) => cx.waker().wake_by_ref(),
+                    None => {}
+                }
+                timers.poll(cx).map(|reason| reason.map_or(Pause::Rest, |it| Pause::End(by_us(it))))
             });
-            if let Some(end) = end.await {
-                break end;
+            match pause.await {
+                Pause::End(end) => break 'tunnel end,
+                Pause::Rest => break,
+                Pause::Grow => {}
             }
         }
+        flow.shrink();
         timers.begin(Copying::No);
         let end = poll_fn(|cx| {
             let client = client.poll_read_ready(cx).is_ready();
@@ -197,6 +207,15 @@ where
     // seldom long under way.
     let _ = Box::pin(timeout(GOODBYE_TIMEOUT, goodbye(client, upstream))).await;
     end
+}
+
+/// Why copying stops.
+enum Pause {
+    End(End),
+    /// Nothing moves.
+    Rest,
+    /// It is to go on with larger buffers.
+    Grow,
 }
 
 fn by_us(reason: Reason) -> End {

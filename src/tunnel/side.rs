@@ -3,12 +3,12 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{End, Party, Reason};
+use super::{BUFFER_BYTES, End, Party, Reason};
 use crate::meter::Meter;
 
 const NOBODY: u8 = 0;
@@ -25,10 +25,22 @@ pub(super) struct Flow<'a> {
     failure: OnceLock<(u8, io::ErrorKind)>,
 }
 
+/// What becomes of a side that holds back because its buffer is too small.
+pub(super) enum Growth {
+    /// Nothing is under way: copying can begin again with a larger one.
+    Now,
+    /// It has to go on as it is.
+    Never,
+}
+
 /// What is between a read on one side and the flush on the other.
 #[derive(Default)]
 struct Lane {
     unwritten: AtomicU64,
+    /// Which of [`BUFFER_BYTES`] its buffer has.
+    size: AtomicUsize,
+    /// A read has filled it, and there is a larger one.
+    is_narrow: AtomicBool,
     unflushed: AtomicBool,
     /// The side that is read from has ended or failed.
     read_off: AtomicBool,
@@ -39,6 +51,18 @@ struct Lane {
 }
 
 impl Lane {
+    /// The size of its buffer from now on: the next one when the last was too small.
+    fn buffer_bytes(&self) -> usize {
+        if self.is_narrow.swap(false, Relaxed) {
+            self.size.fetch_add(1, Relaxed);
+        }
+        BUFFER_BYTES[self.size.load(Relaxed)]
+    }
+
+    fn has_larger(&self) -> bool {
+        self.size.load(Relaxed) + 1 < BUFFER_BYTES.len()
+    }
+
     fn is_empty(&self) -> bool {
         self.unwritten.load(Relaxed) == 0 && !self.unflushed.load(Relaxed)
     }
@@ -59,6 +83,42 @@ impl<'a> Flow<'a> {
     /// and no side has ended (a new copy would end it once more).
     pub(super) fn may_rest(&self) -> bool {
         !self.is_half_closed() && self.to_upstream.is_empty() && self.to_client.is_empty()
+    }
+
+    /// Bytes of the copy buffers from here on, of the direction to the upstream and of that to the client.
+    pub(super) fn buffer_bytes(&self) -> (usize, usize) {
+        (self.to_upstream.buffer_bytes(), self.to_client.buffer_bytes())
+    }
+
+    /// Buffers begin small again.
+    pub(super) fn shrink(&self) {
+        for lane in [&self.to_upstream, &self.to_client] {
+            lane.size.store(0, Relaxed);
+            lane.is_narrow.store(false, Relaxed);
+        }
+    }
+
+    /// Whether a side holds back until its buffer has grown, and what comes of it.
+    pub(super) fn growth(&self) -> Option<Growth> {
+        let (one, other) = (&self.to_upstream, &self.to_client);
+        for (own, other) in [(one, other), (other, one)] {
+            if own.is_narrow.load(Relaxed) {
+                if self.may_rest() {
+                    return Some(Growth::Now);
+                }
+                if !self.may_hold_back(other) {
+                    // Said once: while bytes are stuck nobody reads, and this is asked for again and again.
+                    own.is_narrow.store(false, Relaxed);
+                    return Some(Growth::Never);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether a side may wait for its buffer to grow: it is not waited for in vain while bytes for it are stuck.
+    fn may_hold_back(&self, other: &Lane) -> bool {
+        other.is_empty() && !self.is_half_closed()
     }
 
     pub(super) fn is_half_closed(&self) -> bool {
@@ -164,6 +224,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let lane = this.filled();
+        if lane.is_narrow.load(Relaxed) {
+            if this.flow.may_hold_back(this.emptied()) {
+                return Poll::Pending;
+            }
+            lane.is_narrow.store(false, Relaxed);
+        }
         let before = buf.filled().len();
         match ready!(Pin::new(&mut *this.stream).poll_read(cx, buf)) {
             Ok(()) => {
@@ -171,7 +238,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Side<'_, S> {
                 if read == 0 {
                     this.ended();
                 } else {
-                    this.filled().unwritten.fetch_add(read as u64, Relaxed);
+                    let lane = this.filled();
+                    lane.unwritten.fetch_add(read as u64, Relaxed);
+                    let is_full = before == 0 && buf.remaining() == 0;
+                    lane.is_narrow.store(is_full && lane.has_larger(), Relaxed);
                 }
                 Poll::Ready(Ok(()))
             }
