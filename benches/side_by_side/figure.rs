@@ -15,6 +15,8 @@ pub(crate) enum Figure {
     FewTunnels,
     /// The same while many are.
     ManyTunnels,
+    /// The same while many are, of which only few are used.
+    FewOfMany,
     /// CPU of bulk data from the upstream.
     ToClient,
     /// CPU of bulk data from the client.
@@ -46,11 +48,12 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Echo,
         Self::EchoP99,
         Self::FewTunnels,
         Self::ManyTunnels,
+        Self::FewOfMany,
         Self::ToClient,
         Self::ToUpstream,
         Self::Full,
@@ -79,6 +82,7 @@ impl Figure {
             Self::EchoP99 => "echo_p99",
             Self::FewTunnels => "echo_cpu_few_tunnels",
             Self::ManyTunnels => "echo_cpu_many_tunnels",
+            Self::FewOfMany => "echo_cpu_few_of_many_tunnels",
             Self::ToClient => "to_client_cpu",
             Self::ToUpstream => "to_upstream_cpu",
             Self::Full => "connection_cpu",
@@ -99,7 +103,7 @@ impl Figure {
     /// The unit of its values.
     pub(crate) fn unit(self) -> &'static str {
         match self {
-            Self::Echo | Self::FewTunnels | Self::ManyTunnels => "CPU µs",
+            Self::Echo | Self::FewTunnels | Self::ManyTunnels | Self::FewOfMany => "CPU µs",
             Self::EchoP99 => "µs",
             Self::ToClient | Self::ToUpstream => "CPU s",
             Self::Full | Self::FullP256 | Self::FullHybrid | Self::Resumed => "CPU ms",
@@ -122,6 +126,9 @@ impl Figure {
             }
             Self::ManyTunnels => {
                 format!("CPU µs per echo of 125 bytes, 64 under way in {many} tunnels")
+            }
+            Self::FewOfMany => {
+                format!("CPU µs per echo of 125 bytes, 64 under way in {few} of {many} tunnels")
             }
             Self::ToClient => "CPU s per GB to the client".into(),
             Self::ToUpstream => "CPU s per GB to the upstream".into(),

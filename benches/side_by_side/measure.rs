@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::time::sleep;
 
 use crate::certificate::Files;
-use crate::client::Handshake;
+use crate::client::{Handshake, Tunnel};
 use crate::column::{Column, median};
 use crate::crowd::Crowd;
 use crate::figure::Figure;
@@ -64,7 +64,7 @@ impl Measurement {
         match self {
             Self::Echo => vec![Figure::Echo, Figure::EchoP99],
             Self::Cpu(_, figure) => vec![figure],
-            Self::Crowd => vec![Figure::FewTunnels, Figure::ManyTunnels],
+            Self::Crowd => vec![Figure::FewTunnels, Figure::ManyTunnels, Figure::FewOfMany],
             Self::MemorySmall => vec![Figure::IdleSmall, Figure::Start, Figure::KeptSmall],
             Self::MemoryLarge => vec![Figure::IdleLarge, Figure::Start, Figure::KeptLarge],
             Self::Times => vec![Figure::Version, Figure::Listening],
@@ -166,23 +166,32 @@ async fn cpu(
     Ok(vec![(figure, each * scale)])
 }
 
-/// CPU time of the proxy for each echo while few tunnels are open, and then while many are.
+/// CPU time of the proxy for each echo: in few tunnels, in many, and in few of the many.
 async fn crowd(proxy: &Proxy, files: &Files, plan: &Plan) -> Result<Values> {
-    let mut values = Vec::new();
-    let mut tunnels = Vec::new();
-    for (figure, count) in [(Figure::FewTunnels, plan.few), (Figure::ManyTunnels, plan.many)] {
-        let more = count.saturating_sub(tunnels.len());
-        let mut opened = load::open_idle(proxy, files, more, frame::ECHO_BYTES)
-            .await
-            .with_context(|| format!("open {count} tunnels"))?;
-        tunnels.append(&mut opened);
-        let crowd = Crowd::start(tunnels);
-        sleep(plan.warm_up).await;
-        let each = cpu_each(proxy, plan.window, || Ok(crowd.done())).await;
-        tunnels = crowd.stop().await?;
-        values.push((figure, each? * 1e6));
-    }
-    Ok(values)
+    let open = |count| load::open_idle(proxy, files, count, frame::ECHO_BYTES);
+    let (few, many) = (plan.few.min(plan.many), plan.many);
+    let tunnels = open(few).await.with_context(|| format!("open {few} tunnels"))?;
+    let (mut tunnels, among_few) = at_work(tunnels, proxy, plan).await?;
+    let others = open(many - few).await.with_context(|| format!("open {many} tunnels"))?;
+    tunnels.extend(others);
+    let (mut tunnels, among_many) = at_work(tunnels, proxy, plan).await?;
+    let resting = tunnels.split_off(few);
+    let (_, of_many) = at_work(tunnels, proxy, plan).await?;
+    drop(resting);
+    Ok(vec![
+        (Figure::FewTunnels, among_few),
+        (Figure::ManyTunnels, among_many),
+        (Figure::FewOfMany, of_many),
+    ])
+}
+
+/// The tunnels, and the CPU microseconds of the proxy for each echo in them.
+async fn at_work(tunnels: Vec<Tunnel>, proxy: &Proxy, plan: &Plan) -> Result<(Vec<Tunnel>, f64)> {
+    let crowd = Crowd::start(tunnels);
+    sleep(plan.warm_up).await;
+    let each = cpu_each(proxy, plan.window, || Ok(crowd.done())).await;
+    // A worker that has failed says why nothing got done.
+    Ok((crowd.stop().await?, each? * 1e6))
 }
 
 /// CPU seconds of the proxy in a window, divided by what got done in it.

@@ -67,7 +67,11 @@ impl Plan {
     /// Open files that one process needs: a tunnel is two sockets here (client and origin) and two in the proxy.
     pub(crate) fn open_files(&self) -> u64 {
         let asks = |figures: &[Figure]| self.figures.iter().any(|figure| figures.contains(figure));
-        let many = if asks(&[Figure::FewTunnels, Figure::ManyTunnels]) { self.many } else { 0 };
+        let many = if asks(&[Figure::FewTunnels, Figure::ManyTunnels, Figure::FewOfMany]) {
+            self.many
+        } else {
+            0
+        };
         2 * self.tunnels.max(many) as u64 + 500
     }
 }
