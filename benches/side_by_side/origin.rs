@@ -126,9 +126,18 @@ async fn source(mut stream: TcpStream) -> Result<()> {
 
 async fn block(mut stream: TcpStream, asked: &Semaphore) -> Result<()> {
     let message = frame::from_server(&[0x5a; frame::BULK_BYTES]);
+    let mut rest = [0; 64];
     loop {
-        asked.acquire().await?.forget();
-        stream.write_all(&message).await?;
+        tokio::select! {
+            one = asked.acquire() => {
+                one?.forget();
+                stream.write_all(&message).await?;
+            }
+            read = stream.read(&mut rest) => match read? {
+                0 => return Ok(()),
+                _ => (),
+            },
+        }
     }
 }
 
