@@ -14,7 +14,7 @@ use crate::crowd::Crowd;
 use crate::figure::Figure;
 use crate::frame;
 use crate::load::{self, Load};
-use crate::peers::{Installed, Program};
+use crate::peers::{Installed, Program, Room};
 use crate::plan::Plan;
 use crate::proxy::{self, Proxy};
 use crate::usage;
@@ -117,9 +117,10 @@ async fn serving(
     plan: &Plan,
     column: &mut Column,
 ) -> Result<Values> {
+    let bulk = matches!(measurement, Measurement::Cpu(Load::ToClient | Load::ToUpstream, _));
     let room = match measurement {
-        Measurement::Crowd => plan.many,
-        _ => plan.tunnels,
+        Measurement::Crowd => Room { tunnels: plan.many, bulk },
+        _ => Room { tunnels: plan.tunnels, bulk },
     };
     let proxy = Proxy::start(installed, files, room).await?;
     column.set_negotiated(proxy.negotiated.as_deref());
@@ -235,8 +236,9 @@ async fn memory(
 fn times(installed: &Installed, files: &Files, plan: &Plan) -> Result<Values> {
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     let mut values = Vec::new();
+    let room = Room { tunnels: plan.tunnels, bulk: false };
     let starts = (0..plan.starts)
-        .map(|_| proxy::time_to_listen(installed, files, plan.tunnels).map(milliseconds))
+        .map(|_| proxy::time_to_listen(installed, files, room).map(milliseconds))
         .collect::<Result<Vec<f64>>>()?;
     values.extend(median(&starts).map(|time| (Figure::Listening, time)));
     if Figure::Version.is_of(installed.program) {

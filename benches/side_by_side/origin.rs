@@ -133,10 +133,11 @@ async fn block(mut stream: TcpStream, asked: &Semaphore) -> Result<()> {
                 one?.forget();
                 stream.write_all(&message).await?;
             }
-            read = stream.read(&mut rest) => match read? {
-                0 => return Ok(()),
-                _ => (),
-            },
+            read = stream.read(&mut rest) => {
+                if read? == 0 {
+                    return Ok(());
+                }
+            }
         }
     }
 }

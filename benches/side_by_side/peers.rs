@@ -42,8 +42,17 @@ pub(crate) struct Place<'a> {
     pub(crate) port: u16,
     /// The port of the origin.
     pub(crate) origin: u16,
+    /// What it has to be ready for.
+    pub(crate) room: Room,
+}
+
+/// What a program has to be ready for.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
     /// Tunnels that must be possible at once.
     pub(crate) tunnels: usize,
+    /// Whether bulk data will be sent: lines of the configuration files that begin with #bulk count then.
+    pub(crate) bulk: bool,
 }
 
 impl Program {
@@ -157,7 +166,8 @@ impl Place<'_> {
             .with_context(|| format!("read {}", template.display()))?;
         let user = if rustix::process::geteuid().is_root() { "nobody" } else { "" };
         // Some more than the idle tunnels: those of the probe, and those that are just being closed.
-        let connections = self.tunnels + 200;
+        let connections = self.room.tunnels + 200;
+        let template = if self.room.bulk { template.replace("#bulk ", "") } else { template };
         let text = template
             .replace("@DIR@", &self.dir.display().to_string())
             .replace("@PORT@", &self.port.to_string())

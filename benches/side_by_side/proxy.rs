@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::certificate::Files;
 use crate::client::{Client, Handshake};
 use crate::origin::Origin;
-use crate::peers::{Installed, Place, Program};
+use crate::peers::{Installed, Place, Program, Room};
 
 const START_DEADLINE: Duration = Duration::from_secs(10);
 const START_POLL: Duration = Duration::from_millis(20);
@@ -37,15 +37,11 @@ pub(crate) struct Proxy {
 struct Group(Child);
 
 impl Proxy {
-    /// Starts `installed` with room for `tunnels`, and waits until it serves.
-    pub(crate) async fn start(
-        installed: &Installed,
-        files: &Files,
-        tunnels: usize,
-    ) -> Result<Self> {
+    /// Starts `installed`, and waits until it serves.
+    pub(crate) async fn start(installed: &Installed, files: &Files, room: Room) -> Result<Self> {
         let origin = Origin::start().await?;
         let port = free_port()?;
-        let group = Group::spawn(installed, files, (port, origin.port), tunnels)?;
+        let group = Group::spawn(installed, files, (port, origin.port), room)?;
         let has_tls = installed.program != Program::Floor;
         let mut proxy = Self { negotiated: None, origin, port, has_tls, group };
         let client = proxy.client(files, Handshake::Full)?;
@@ -68,16 +64,12 @@ impl Proxy {
 }
 
 /// Starts `installed`, waits until it can be connected to and ends it. Returns how long the first took.
-pub(crate) fn time_to_listen(
-    installed: &Installed,
-    files: &Files,
-    tunnels: usize,
-) -> Result<Duration> {
+pub(crate) fn time_to_listen(installed: &Installed, files: &Files, room: Room) -> Result<Duration> {
     let port = free_port()?;
     // Nothing is sent, so no origin is needed.
     let ports = (port, free_port()?);
     let began = Instant::now();
-    let mut group = Group::spawn(installed, files, ports, tunnels)?;
+    let mut group = Group::spawn(installed, files, ports, room)?;
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         if group.0.try_wait()?.is_some() || began.elapsed() > START_DEADLINE {
             bail!("does not listen:\n{}", fs::read_to_string(log(files)).unwrap_or_default());
@@ -98,9 +90,9 @@ impl Group {
         installed: &Installed,
         files: &Files,
         (port, origin): (u16, u16),
-        tunnels: usize,
+        room: Room,
     ) -> Result<Self> {
-        let place = Place { peers: &files.peers, dir: files.dir.path(), port, origin, tunnels };
+        let place = Place { peers: &files.peers, dir: files.dir.path(), port, origin, room };
         let output = File::create(log(files)).context("create the log")?;
         let child = installed
             .command(&place)?
