@@ -81,7 +81,8 @@ fn main() -> Result<ExitCode> {
 
 /// Instructions of one operation.
 fn each(operation: Operation, quick: bool) -> Result<u64> {
-    let (few, many) = if quick { (5, 10) } else { operation.repetitions() };
+    let (few, many) = operation.repetitions();
+    let (few, many) = if quick { (few / 10, many / 10) } else { (few, many) };
     let count = |times| {
         match operation.is_served() {
             true => served::count(operation, times),
