@@ -59,7 +59,7 @@ pub(crate) fn draw(columns: &[Column], plan: &Plan) -> Result<String> {
 fn paint(area: &Area, columns: &[Column], plan: &Plan, figures: &[Figure]) -> Result<()> {
     let name = yardstick(columns).map_or("nothing", |column| &column.name);
     write(area, &format!("Cost of wss:// termination, {name} = 1"), (MARGIN, 10), 22, HPos::Left)?;
-    let note = "Shorter is better. Figures with their units at the bars; one machine, one run, two workers each.";
+    let note = "Shorter is better. Figures with their units on the right; one machine, one run, two workers each.";
     write(area, note, (MARGIN, 38), 14, HPos::Left)?;
     let mut top = HEAD;
     for &figure in figures {
@@ -72,8 +72,9 @@ fn paint(area: &Area, columns: &[Column], plan: &Plan, figures: &[Figure]) -> Re
             bar(area, column, top, share)?;
             let cut = if share > LONGEST { " →" } else { "" };
             let label = format!("{share:.2}{cut} ({} {})", number(value), figure.unit());
-            let end = LEFT + length(share) + 6;
-            write(area, &label, (end, top + 1), 13, HPos::Left)?;
+            // In a column of their own: behind its bar, a label would meet the line of the yardstick.
+            let right = LEFT + length(LONGEST) + 8;
+            write(area, &label, (right, top + 1), 13, HPos::Left)?;
             top += BAR;
         }
         line(area, LEFT + length(1.0), begin - 3, top + 2)?;
