@@ -2,7 +2,7 @@
 //! made afresh and never stored outside the run's temporary directory.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rcgen::{
@@ -20,14 +20,16 @@ pub(crate) struct Files {
     pub(crate) dir: TempDir,
     /// What clients trust.
     pub(crate) root: CertificateDer<'static>,
+    /// Where the configuration files of the peers come from.
+    pub(crate) peers: PathBuf,
 }
 
 impl Files {
     /// Makes and writes them.
-    pub(crate) fn create() -> Result<Self> {
+    pub(crate) fn create(peers: PathBuf) -> Result<Self> {
         let dir = TempDir::new().context("make a temporary directory")?;
         let root = write(dir.path())?;
-        Ok(Self { dir, root })
+        Ok(Self { dir, root, peers })
     }
 }
 

@@ -1,23 +1,24 @@
-//! The client side: TLS as a browser offers it, the upgrade by a raw request head, then the bare stream. Used for every
-//! load and for the probe that tells what a proxy has negotiated.
+//! The client side: TLS as a browser offers it (or none, for the floor), the upgrade by a raw request head, then the bare
+//! stream. Used for every load and for the probe that tells what a proxy has negotiated.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
 use tokio_rustls::rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, DEFAULT_VERSIONS, HandshakeKind, RootCertStore};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, DEFAULT_VERSIONS, HandshakeKind, NamedGroup, RootCertStore,
+};
 
 use crate::certificate;
-use crate::frame;
+use crate::frame::Exchange;
 
 /// How long a proxy may take to answer, or to close a connection that the client has closed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,14 +50,27 @@ impl Handshake {
 
 /// One client of one proxy, with its own memory of sessions.
 pub(crate) struct Client {
-    connector: TlsConnector,
+    /// None: no TLS.
+    connector: Option<TlsConnector>,
     address: SocketAddr,
 }
 
 /// An open WebSocket.
 pub(crate) struct Tunnel {
-    stream: TlsStream<TcpStream>,
+    stream: Box<dyn Stream>,
+    negotiated: Option<Negotiated>,
 }
+
+/// What a handshake came to.
+struct Negotiated {
+    kind: Option<HandshakeKind>,
+    group: Option<NamedGroup>,
+    words: String,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Client {
     /// A client of the proxy at 127.0.0.1:`port` that trusts `root`.
@@ -76,10 +90,13 @@ impl Client {
             Handshake::Resumed => Resumption::in_memory_sessions(8),
             _ => Resumption::disabled(),
         };
-        Ok(Self {
-            connector: TlsConnector::from(Arc::new(config)),
-            address: (Ipv4Addr::LOCALHOST, port).into(),
-        })
+        let connector = Some(TlsConnector::from(Arc::new(config)));
+        Ok(Self { connector, ..Self::plain(port) })
+    }
+
+    /// A client without TLS.
+    pub(crate) fn plain(port: u16) -> Self {
+        Self { connector: None, address: (Ipv4Addr::LOCALHOST, port).into() }
     }
 
     /// Connects, shakes hands and upgrades; the 101 has been read when this returns.
@@ -92,8 +109,15 @@ impl Client {
     async fn open_slowly(&self, path: &str) -> Result<Tunnel> {
         let tcp = TcpStream::connect(self.address).await.context("connect")?;
         tcp.set_nodelay(true)?;
-        let name = ServerName::try_from(certificate::NAME)?;
-        let mut stream = self.connector.connect(name, tcp).await.context("shake hands")?;
+        let (mut stream, negotiated) = match &self.connector {
+            Some(connector) => {
+                let name = ServerName::try_from(certificate::NAME)?;
+                let tls = connector.connect(name, tcp).await.context("shake hands")?;
+                let negotiated = Negotiated::of(tls.get_ref().1);
+                (Box::new(tls) as Box<dyn Stream>, Some(negotiated))
+            }
+            None => (Box::new(tcp) as Box<dyn Stream>, None),
+        };
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
@@ -112,17 +136,16 @@ impl Client {
             "upgrade refused: {}",
             String::from_utf8_lossy(&head)
         );
-        Ok(Tunnel { stream })
+        Ok(Tunnel { stream, negotiated })
     }
 }
 
 impl Tunnel {
-    /// Sends one small message and waits for its echo.
-    pub(crate) async fn echo(&mut self, message: &[u8]) -> Result<()> {
-        let mut answer = [0; frame::ECHO_BYTES + 2];
-        self.stream.write_all(message).await?;
-        self.stream.read_exact(&mut answer).await?;
-        ensure!(answer[..2] == [0x82, frame::ECHO_BYTES as u8], "not the echo of what was sent");
+    /// Sends one message and waits for its echo.
+    pub(crate) async fn echo(&mut self, exchange: &mut Exchange) -> Result<()> {
+        self.stream.write_all(&exchange.message).await?;
+        self.stream.read_exact(&mut exchange.answer).await?;
+        ensure!(exchange.answer == exchange.expected, "not the echo of what was sent");
         Ok(())
     }
 
@@ -150,28 +173,36 @@ impl Tunnel {
     }
 
     /// Fails unless the handshake went as the client wanted it: an extra round trip or another group would compare
-    /// unlike things.
+    /// unlike things. Without TLS there is nothing to check.
     pub(crate) fn check(&self, wanted: Handshake) -> Result<()> {
-        let tls = self.stream.get_ref().1;
-        let kind = tls.handshake_kind();
+        let Some(Negotiated { kind, group, .. }) = self.negotiated else { return Ok(()) };
         let expected = match wanted {
             Handshake::Resumed => HandshakeKind::Resumed,
             _ => HandshakeKind::Full,
         };
         ensure!(kind == Some(expected), "handshake: {kind:?}, expected: {expected:?}");
-        let group = tls.negotiated_key_exchange_group().map(|group| group.name());
         let expected = wanted.group().name();
         ensure!(group == Some(expected), "group: {group:?}, expected: {expected:?}");
         Ok(())
     }
 
-    /// What was negotiated: version, cipher suite, key exchange.
-    pub(crate) fn negotiated(&self) -> String {
-        let tls = self.stream.get_ref().1;
+    /// What was negotiated: version, cipher suite, key exchange; none without TLS.
+    pub(crate) fn negotiated(&self) -> Option<&str> {
+        self.negotiated.as_ref().map(|negotiated| negotiated.words.as_str())
+    }
+}
+
+impl Negotiated {
+    fn of(tls: &ClientConnection) -> Self {
         let version = tls.protocol_version().and_then(|version| version.as_str());
         let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
-        let group = tls.negotiated_key_exchange_group().and_then(|group| group.name().as_str());
-        [version, suite, group].map(|part| part.unwrap_or("?")).join(" ")
+        let group = tls.negotiated_key_exchange_group().map(|group| group.name());
+        let words = [version, suite, group.and_then(|group| group.as_str())];
+        Self {
+            kind: tls.handshake_kind(),
+            group,
+            words: words.map(|word| word.unwrap_or("?")).join(" "),
+        }
     }
 }
 

@@ -11,6 +11,23 @@ const MASKED: u8 = 0x80;
 /// Any key will do: what matters is that both sides do the work of masking.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
+/// A message of a client's and the echo that it waits for.
+pub(crate) struct Exchange {
+    pub(crate) message: Vec<u8>,
+    pub(crate) expected: Vec<u8>,
+    /// Room for what comes.
+    pub(crate) answer: Vec<u8>,
+}
+
+impl Exchange {
+    /// One with so many bytes of payload.
+    pub(crate) fn new(payload_bytes: usize) -> Self {
+        let payload = vec![0x5a; payload_bytes];
+        let expected = from_server(&payload);
+        Self { message: from_client(&payload), answer: vec![0; expected.len()], expected }
+    }
+}
+
 /// A binary message as clients send it: masked.
 pub(crate) fn from_client(payload: &[u8]) -> Vec<u8> {
     let mut frame = header(payload.len(), MASKED);

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use anyhow::Result;
 use tokio::task::JoinSet;
 
 use crate::certificate::Files;
 use crate::client::{Client, Handshake, Tunnel};
-use crate::frame;
+use crate::frame::{self, Exchange};
+use crate::latency::Histogram;
 use crate::proxy::Proxy;
 
 const ECHO_TUNNELS: usize = 64;
@@ -33,26 +35,32 @@ pub(crate) enum Load {
 pub(crate) struct Running {
     tasks: JoinSet<Result<()>>,
     done: Arc<AtomicU64>,
+    /// How long echoes took, in `Load::Echo`.
+    pub(crate) times: Arc<Histogram>,
 }
 
 impl Load {
     /// Starts the load on `proxy`.
     pub(crate) fn start(self, proxy: &Proxy, files: &Files) -> Result<Running> {
-        let mut tasks = JoinSet::new();
-        let done = match self {
-            // What a client has written may still be on its way: what has arrived counts.
-            Self::ToUpstream => Arc::clone(&proxy.origin.sunk),
-            _ => Arc::new(AtomicU64::new(0)),
+        let mut running = Running {
+            tasks: JoinSet::new(),
+            done: match self {
+                // What a client has written may still be on its way: what has arrived counts.
+                Self::ToUpstream => Arc::clone(&proxy.origin.sunk),
+                _ => Arc::default(),
+            },
+            times: Arc::new(Histogram::new()),
         };
         for _ in 0..self.clients() {
             let handshake = match self {
                 Self::Connect(handshake) => handshake,
                 _ => Handshake::Full,
             };
-            let client = Client::new(proxy.port, &files.root, handshake)?;
-            tasks.spawn(self.work(client, Arc::clone(&done)));
+            let client = proxy.client(files, handshake)?;
+            let (done, times) = (Arc::clone(&running.done), Arc::clone(&running.times));
+            running.tasks.spawn(async move { self.work(client, &done, &times).await });
         }
-        Ok(Running { tasks, done })
+        Ok(running)
     }
 
     fn clients(self) -> usize {
@@ -63,12 +71,12 @@ impl Load {
         }
     }
 
-    async fn work(self, client: Client, done: Arc<AtomicU64>) -> Result<()> {
+    async fn work(self, client: Client, done: &AtomicU64, times: &Histogram) -> Result<()> {
         match self {
-            Self::Echo => echo(client.open("/echo").await?, &done).await,
-            Self::ToClient => receive(client.open("/source").await?, &done).await,
+            Self::Echo => echo(client.open("/echo").await?, done, times).await,
+            Self::ToClient => receive(client.open("/source").await?, done).await,
             Self::ToUpstream => send(client.open("/sink").await?).await,
-            Self::Connect(handshake) => connect(&client, handshake, &done).await,
+            Self::Connect(handshake) => connect(&client, handshake, done).await,
         }
     }
 }
@@ -83,18 +91,23 @@ impl Running {
     }
 }
 
-/// Opens `count` tunnels, each of which echoes one message, and returns them.
-pub(crate) async fn open_idle(proxy: &Proxy, files: &Files, count: usize) -> Result<Vec<Tunnel>> {
+/// Opens `count` tunnels, each of which echoes one message of so many bytes, and returns them.
+pub(crate) async fn open_idle(
+    proxy: &Proxy,
+    files: &Files,
+    count: usize,
+    payload_bytes: usize,
+) -> Result<Vec<Tunnel>> {
     let mut tasks = JoinSet::new();
     for worker in 0..CONNECTING_CLIENTS {
-        let client = Client::new(proxy.port, &files.root, Handshake::Full)?;
+        let client = proxy.client(files, Handshake::Full)?;
         let share = (worker..count).step_by(CONNECTING_CLIENTS).len();
         tasks.spawn(async move {
-            let message = frame::from_client(&[0x5a; frame::ECHO_BYTES]);
+            let mut exchange = Exchange::new(payload_bytes);
             let mut tunnels = Vec::with_capacity(share);
             for _ in 0..share {
                 let mut tunnel = client.open("/echo").await?;
-                tunnel.echo(&message).await?;
+                tunnel.echo(&mut exchange).await?;
                 tunnels.push(tunnel);
             }
             anyhow::Ok(tunnels)
@@ -109,17 +122,38 @@ pub(crate) async fn open_idle(proxy: &Proxy, files: &Files, count: usize) -> Res
 
 /// Has each of the tunnels echo a message.
 pub(crate) async fn echo_once(tunnels: &mut [Tunnel]) -> Result<()> {
-    let message = frame::from_client(&[0x5a; frame::ECHO_BYTES]);
+    let mut exchange = Exchange::new(frame::ECHO_BYTES);
     for tunnel in tunnels {
-        tunnel.echo(&message).await?;
+        tunnel.echo(&mut exchange).await?;
     }
     Ok(())
 }
 
-async fn echo(mut tunnel: Tunnel, done: &AtomicU64) -> Result<()> {
-    let message = frame::from_client(&[0x5a; frame::ECHO_BYTES]);
+/// Ends all of them, some at a time.
+pub(crate) async fn close(mut tunnels: Vec<Tunnel>) -> Result<()> {
+    let mut tasks = JoinSet::new();
+    let share = tunnels.len().div_ceil(CONNECTING_CLIENTS).max(1);
+    while !tunnels.is_empty() {
+        let some = tunnels.split_off(tunnels.len().saturating_sub(share));
+        tasks.spawn(async move {
+            for tunnel in some {
+                tunnel.close().await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(closed) = tasks.join_next().await {
+        closed??;
+    }
+    Ok(())
+}
+
+async fn echo(mut tunnel: Tunnel, done: &AtomicU64, times: &Histogram) -> Result<()> {
+    let mut exchange = Exchange::new(frame::ECHO_BYTES);
     loop {
-        tunnel.echo(&message).await?;
+        let began = Instant::now();
+        tunnel.echo(&mut exchange).await?;
+        times.add(began.elapsed());
         done.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -1,5 +1,6 @@
 //! The WebSocket server behind every proxy: plain TCP, raw, as cheap as it can be. `/echo` sends every message back,
-//! `/source` sends bulk messages as fast as they are taken, `/sink` counts and forgets what comes.
+//! `/source` sends bulk messages as fast as they are taken, `/block` one whenever it is asked for, `/sink` counts and forgets
+//! what comes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -18,6 +20,9 @@ pub(crate) struct Origin {
     pub(crate) port: u16,
     /// Bytes that have come in at `/sink`.
     pub(crate) sunk: Arc<AtomicU64>,
+    /// Bulk messages that `/block` is still to send.
+    #[allow(dead_code, reason = "the bench that counts instructions asks")]
+    pub(crate) asked: Arc<Semaphore>,
     accepting: JoinHandle<()>,
 }
 
@@ -28,8 +33,9 @@ impl Origin {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("bind the origin")?;
         let port = listener.local_addr()?.port();
         let sunk = Arc::new(AtomicU64::new(0));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&sunk)));
-        Ok(Self { port, sunk, accepting })
+        let asked = Arc::new(Semaphore::new(0));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&sunk), Arc::clone(&asked)));
+        Ok(Self { port, sunk, asked, accepting })
     }
 }
 
@@ -39,14 +45,14 @@ impl Drop for Origin {
     }
 }
 
-async fn accept(listener: TcpListener, sunk: Arc<AtomicU64>) {
+async fn accept(listener: TcpListener, sunk: Arc<AtomicU64>, asked: Arc<Semaphore>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((stream, _)) = accepted {
                     // How a connection ends is the client's to judge.
-                    connections.spawn(serve(stream, Arc::clone(&sunk)));
+                    connections.spawn(serve(stream, Arc::clone(&sunk), Arc::clone(&asked)));
                 }
             }
             Some(_) = connections.join_next() => (),
@@ -54,7 +60,7 @@ async fn accept(listener: TcpListener, sunk: Arc<AtomicU64>) {
     }
 }
 
-async fn serve(mut stream: TcpStream, sunk: Arc<AtomicU64>) -> Result<()> {
+async fn serve(mut stream: TcpStream, sunk: Arc<AtomicU64>, asked: Arc<Semaphore>) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut received = Vec::with_capacity(4096);
     let end = loop {
@@ -83,6 +89,7 @@ async fn serve(mut stream: TcpStream, sunk: Arc<AtomicU64>) -> Result<()> {
     match path {
         "/echo" => echo(stream, rest).await,
         "/source" => source(stream).await,
+        "/block" => block(stream, &asked).await,
         "/sink" => sink(stream, &sunk).await,
         _ => bail!("no such path"),
     }
@@ -100,6 +107,10 @@ async fn echo(mut stream: TcpStream, mut received: Vec<u8>) -> Result<()> {
             stream.write_all(&answers).await?;
             answers.clear();
         }
+        if received.is_empty() && received.capacity() > frame::BULK_BYTES {
+            // Thousands of tunnels at rest after a large message would take a gigabyte here.
+            (received, answers) = (Vec::new(), Vec::new());
+        }
         if stream.read_buf(&mut received).await? == 0 {
             return Ok(());
         }
@@ -110,6 +121,24 @@ async fn source(mut stream: TcpStream) -> Result<()> {
     let message = frame::from_server(&[0x5a; frame::BULK_BYTES]);
     loop {
         stream.write_all(&message).await?;
+    }
+}
+
+async fn block(mut stream: TcpStream, asked: &Semaphore) -> Result<()> {
+    let message = frame::from_server(&[0x5a; frame::BULK_BYTES]);
+    let mut rest = [0; 64];
+    loop {
+        tokio::select! {
+            one = asked.acquire() => {
+                one?.forget();
+                stream.write_all(&message).await?;
+            }
+            read = stream.read(&mut rest) => {
+                if read? == 0 {
+                    return Ok(());
+                }
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The programs that are compared: where they are, which version, and the command that starts each of them as terminator
-//! with two workers. Their configuration files are in `peers/`, with @PLACEHOLDERS@ that are filled in here.
+//! with two workers. Their configuration files are in `peers/`, with @PLACEHOLDERS@ that are filled in here; they are read
+//! when they are needed, so that trying another setting takes no build.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,29 +20,44 @@ pub(crate) enum Program {
     Haproxy,
     /// `peers/hitch.conf`
     Hitch,
+    /// No terminator: the relay of `relay.rs`, without TLS.
+    Floor,
 }
 
 /// A program that was found on this machine.
 pub(crate) struct Installed {
     pub(crate) program: Program,
+    /// Empty for the floor.
     pub(crate) version: String,
     path: PathBuf,
 }
 
 /// Where a started program finds things.
 pub(crate) struct Place<'a> {
+    /// Where the configuration files come from.
+    pub(crate) peers: &'a Path,
     /// Holds the certificate files and takes the configuration file.
     pub(crate) dir: &'a Path,
     /// The port to listen on.
     pub(crate) port: u16,
     /// The port of the origin.
     pub(crate) origin: u16,
+    /// What it has to be ready for.
+    pub(crate) room: Room,
+}
+
+/// What a program has to be ready for.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
     /// Tunnels that must be possible at once.
     pub(crate) tunnels: usize,
+    /// Whether bulk data will be sent: lines of the configuration files that begin with #bulk count then.
+    pub(crate) bulk: bool,
 }
 
 impl Program {
-    pub(crate) const ALL: [Self; 4] = [Self::Wssgate, Self::Nginx, Self::Haproxy, Self::Hitch];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Wssgate, Self::Nginx, Self::Haproxy, Self::Hitch, Self::Floor];
 
     /// The name as its makers write it.
     pub(crate) fn title(self) -> &'static str {
@@ -50,12 +66,15 @@ impl Program {
             Self::Nginx => "nginx",
             Self::Haproxy => "HAProxy",
             Self::Hitch => "hitch",
+            Self::Floor => "floor",
         }
     }
 
     fn find(self) -> Result<PathBuf> {
-        if self == Self::Wssgate {
-            return Ok(PathBuf::from(env!("CARGO_BIN_EXE_wssgate")));
+        match self {
+            Self::Wssgate => return Ok(PathBuf::from(env!("CARGO_BIN_EXE_wssgate"))),
+            Self::Floor => return std::env::current_exe().context("find this very program"),
+            Self::Nginx | Self::Haproxy | Self::Hitch => (),
         }
         let file = self.title().to_lowercase();
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -72,22 +91,36 @@ impl Installed {
     /// Looks for it, and asks it for its version.
     pub(crate) fn find(program: Program) -> Result<Self> {
         let path = program.find()?;
-        let flag = match program {
-            Program::Wssgate | Program::Hitch => "--version",
+        let mut installed = Self { program, version: String::new(), path };
+        if program != Program::Floor {
+            let output = installed.version_command().output();
+            let output = output.with_context(|| format!("run {}", installed.path.display()))?;
+            // nginx answers on stderr.
+            let text = [output.stdout, output.stderr].concat();
+            installed.version =
+                version(&String::from_utf8_lossy(&text)).context("no version in its answer")?;
+        }
+        Ok(installed)
+    }
+
+    /// The command that asks it for its version.
+    pub(crate) fn version_command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.arg(match self.program {
+            Program::Wssgate | Program::Hitch | Program::Floor => "--version",
             Program::Nginx | Program::Haproxy => "-v",
-        };
-        let output = Command::new(&path).arg(flag).output();
-        let output = output.with_context(|| format!("run {} {flag}", path.display()))?;
-        // nginx answers on stderr.
-        let text = [output.stdout, output.stderr].concat();
-        let version =
-            version(&String::from_utf8_lossy(&text)).context("no version in its answer")?;
-        Ok(Self { program, version, path })
+        });
+        command
+    }
+
+    /// Its file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Title and version, as the head of a column.
     pub(crate) fn name(&self) -> String {
-        format!("{} {}", self.program.title(), self.version)
+        format!("{} {}", self.program.title(), self.version).trim_end().to_owned()
     }
 
     /// The command that runs it in the foreground, its configuration file written.
@@ -106,16 +139,20 @@ impl Installed {
                 command.args(["--log-level", "warn"]);
             }
             Program::Nginx => {
-                let file = place.write("nginx.conf", include_str!("peers/nginx.conf"))?;
+                let file = place.write("nginx.conf")?;
                 command.arg("-p").arg(place.dir).arg("-e").arg("stderr").arg("-c").arg(file);
             }
             Program::Haproxy => {
-                let file = place.write("haproxy.cfg", include_str!("peers/haproxy.cfg"))?;
+                let file = place.write("haproxy.cfg")?;
                 command.arg("-db").arg("-f").arg(file);
             }
             Program::Hitch => {
-                let file = place.write("hitch.conf", include_str!("peers/hitch.conf"))?;
+                let file = place.write("hitch.conf")?;
                 command.arg(format!("--config={}", file.display()));
+            }
+            Program::Floor => {
+                command.arg("--relay").arg(place.port.to_string());
+                command.arg("--origin").arg(place.origin.to_string());
             }
         }
         Ok(command)
@@ -123,10 +160,14 @@ impl Installed {
 }
 
 impl Place<'_> {
-    fn write(&self, name: &str, template: &str) -> Result<PathBuf> {
+    fn write(&self, name: &str) -> Result<PathBuf> {
+        let template = self.peers.join(name);
+        let template = fs::read_to_string(&template)
+            .with_context(|| format!("read {}", template.display()))?;
         let user = if rustix::process::geteuid().is_root() { "nobody" } else { "" };
         // Some more than the idle tunnels: those of the probe, and those that are just being closed.
-        let connections = self.tunnels + 200;
+        let connections = self.room.tunnels + 200;
+        let template = if self.room.bulk { template.replace("#bulk ", "") } else { template };
         let text = template
             .replace("@DIR@", &self.dir.display().to_string())
             .replace("@PORT@", &self.port.to_string())

@@ -2,31 +2,34 @@
 //! dropping it kills it with all its children.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::certificate::Files;
 use crate::client::{Client, Handshake};
 use crate::origin::Origin;
-use crate::peers::{Installed, Place};
+use crate::peers::{Installed, Place, Program, Room};
 
 const START_DEADLINE: Duration = Duration::from_secs(10);
 const START_POLL: Duration = Duration::from_millis(20);
+/// Fine enough to tell milliseconds apart, and no load to speak of.
+const LISTENING_POLL: Duration = Duration::from_micros(100);
 
 /// A running proxy with its origin.
 pub(crate) struct Proxy {
-    /// Where it listens, on 127.0.0.1.
-    pub(crate) port: u16,
-    /// What the probe has negotiated with it: version, cipher suite, key exchange.
-    pub(crate) negotiated: String,
+    /// What the probe has negotiated with it: version, cipher suite, key exchange; none without TLS.
+    pub(crate) negotiated: Option<String>,
     pub(crate) origin: Origin,
+    port: u16,
+    has_tls: bool,
     group: Group,
 }
 
@@ -34,18 +37,63 @@ pub(crate) struct Proxy {
 struct Group(Child);
 
 impl Proxy {
-    /// Starts `installed` with room for `tunnels`, and waits until it serves.
-    pub(crate) async fn start(
-        installed: &Installed,
-        files: &Files,
-        tunnels: usize,
-    ) -> Result<Self> {
+    /// Starts `installed`, and waits until it serves.
+    pub(crate) async fn start(installed: &Installed, files: &Files, room: Room) -> Result<Self> {
         let origin = Origin::start().await?;
         let port = free_port()?;
-        let dir = files.dir.path();
-        let log = dir.join("log");
-        let place = Place { dir, port, origin: origin.port, tunnels };
-        let output = File::create(&log).context("create the log")?;
+        let group = Group::spawn(installed, files, (port, origin.port), room)?;
+        let has_tls = installed.program != Program::Floor;
+        let mut proxy = Self { negotiated: None, origin, port, has_tls, group };
+        let client = proxy.client(files, Handshake::Full)?;
+        proxy.negotiated = probe(&client, &mut proxy.group.0, &log(files)).await?;
+        Ok(proxy)
+    }
+
+    /// A client of it.
+    pub(crate) fn client(&self, files: &Files, handshake: Handshake) -> Result<Client> {
+        match self.has_tls {
+            true => Client::new(self.port, &files.root, handshake),
+            false => Ok(Client::plain(self.port)),
+        }
+    }
+
+    /// The process that all others of this proxy descend from.
+    pub(crate) fn root_process(&self) -> u32 {
+        self.group.0.id()
+    }
+}
+
+/// Starts `installed`, waits until it can be connected to and ends it. Returns how long the first took.
+pub(crate) fn time_to_listen(installed: &Installed, files: &Files, room: Room) -> Result<Duration> {
+    let port = free_port()?;
+    // Nothing is sent, so no origin is needed.
+    let ports = (port, free_port()?);
+    let began = Instant::now();
+    let mut group = Group::spawn(installed, files, ports, room)?;
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        if group.0.try_wait()?.is_some() || began.elapsed() > START_DEADLINE {
+            bail!("does not listen:\n{}", fs::read_to_string(log(files)).unwrap_or_default());
+        }
+        thread::sleep(LISTENING_POLL);
+    }
+    Ok(began.elapsed())
+}
+
+/// What the program that was started last has to say.
+fn log(files: &Files) -> PathBuf {
+    files.dir.path().join("log")
+}
+
+impl Group {
+    /// Starts `installed`, which is to listen on the first port for the origin at the second.
+    fn spawn(
+        installed: &Installed,
+        files: &Files,
+        (port, origin): (u16, u16),
+        room: Room,
+    ) -> Result<Self> {
+        let place = Place { peers: &files.peers, dir: files.dir.path(), port, origin, room };
+        let output = File::create(log(files)).context("create the log")?;
         let child = installed
             .command(&place)?
             .process_group(0)
@@ -54,15 +102,7 @@ impl Proxy {
             .stderr(output)
             .spawn()
             .with_context(|| format!("start {}", installed.name()))?;
-        let mut group = Group(child);
-        let client = Client::new(port, &files.root, Handshake::Full)?;
-        let negotiated = probe(&client, &mut group.0, &log).await?;
-        Ok(Self { port, negotiated, origin, group })
-    }
-
-    /// The process that all others of this proxy descend from.
-    pub(crate) fn root_process(&self) -> u32 {
-        self.group.0.id()
+        Ok(Self(child))
     }
 }
 
@@ -77,13 +117,13 @@ impl Drop for Group {
 }
 
 /// Tries until a tunnel opens; returns what was negotiated.
-async fn probe(client: &Client, child: &mut Child, log: &Path) -> Result<String> {
+async fn probe(client: &Client, child: &mut Child, log: &Path) -> Result<Option<String>> {
     let deadline = Instant::now() + START_DEADLINE;
     loop {
         let error = match client.open("/echo").await {
             Ok(tunnel) => {
                 tunnel.check(Handshake::Full).context("the very first connection")?;
-                let negotiated = tunnel.negotiated();
+                let negotiated = tunnel.negotiated().map(str::to_owned);
                 tunnel.close().await?;
                 return Ok(negotiated);
             }
