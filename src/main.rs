@@ -15,6 +15,10 @@ use cli::{Command, ProcessArgs, Settings};
 use wssgate::config::Config;
 use wssgate::{probe, server};
 
+/// glibc's keeps what was freed as long as anything above it is in use.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Start-up or run-time failure, or a drain that ran out of time.
 const FAILURE: u8 = 1;
 

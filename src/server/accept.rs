@@ -10,10 +10,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
+use super::workers::{Pick, Workers};
 use crate::connection::{self, Accepted, Site};
 use crate::drain::Watch;
 use crate::metrics::Metrics;
-use crate::net::{Listener, Stream};
+use crate::net::{Detached, Listener, Stream};
 
 /// The pause after an accept error; doubled with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -36,6 +37,8 @@ pub(super) struct Accepting {
     pub(super) freed: Arc<Notify>,
     /// Places for connections of all listeners.
     pub(super) permits: Arc<Semaphore>,
+    /// Who serves them.
+    pub(super) workers: Workers,
 }
 
 impl Accepting {
@@ -98,16 +101,29 @@ impl Accepting {
                 None => return settings.too_many(client),
             },
         };
-        let accepted = Accepted { id, stream, client, site: Arc::clone(site), proxied };
-        let held = self.metrics.hold_connection();
+        let (site, held) = (Arc::clone(site), self.metrics.hold_connection());
         let watch = watch.clone();
-        let places = Box::new((permit, place, place_of_ip, held));
-        tokio::spawn(async move {
+        let Pick { runtime, is_acceptor, load } = self.workers.pick();
+        let places = Box::new((permit, place, place_of_ip, held, load));
+        let serve = async move |stream| {
+            let accepted = Accepted { id, stream, client, site, proxied };
             if let Some(upgraded) = connection::run(accepted, watch).await {
                 tokio::spawn(async move {
                     upgraded.run().await;
                     drop(places);
                 });
+            }
+        };
+        if is_acceptor {
+            tokio::spawn(serve(stream));
+            return;
+        }
+        let passed = stream.detach();
+        runtime.spawn(async move {
+            match passed.and_then(Detached::attach) {
+                Ok(stream) => serve(stream).await,
+                // It is closed; the client may come again.
+                Err(error) => tracing::error!(%error, "connection dropped"),
             }
         });
     }
