@@ -13,6 +13,7 @@ mod process;
 mod proxy;
 mod replica;
 mod upstream;
+mod watched;
 
 pub(crate) use authority::{Authority, Issued, Key, Leaf, Usage, Validity};
 pub(crate) use binary::{Binary, certificate_arguments};
@@ -23,6 +24,7 @@ pub(crate) use process::{Process, free_port, installed, program};
 pub(crate) use proxy::Proxy;
 pub(crate) use replica::Replica;
 pub(crate) use upstream::{Conversation, Upstream};
+pub(crate) use watched::{Samples, Watched, build_name, release_build};
 
 use std::future::Future;
 use std::path::PathBuf;
