@@ -1,4 +1,4 @@
-//! Logging: to standard error, as text or as JSON.
+//! Logging: to standard error, as text or as JSON. What cannot be written there is lost, and nothing else.
 
 use std::io::{IsTerminal as _, stderr};
 
@@ -10,6 +10,8 @@ pub(crate) fn start(args: &ProcessArgs) {
         .with_writer(stderr)
         .with_max_level(args.log_level)
         .with_ansi(stderr().is_terminal())
+        // It says so on standard error, where it just failed, and panics.
+        .log_internal_errors(false)
         .with_target(false);
     match args.log_format {
         LogFormat::Text => builder.init(),

@@ -15,6 +15,7 @@ mod config;
 mod container;
 mod deploy;
 mod drain;
+mod exhaustion;
 mod fidelity;
 mod gate;
 mod heads;
