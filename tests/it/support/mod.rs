@@ -24,7 +24,7 @@ pub(crate) use process::{Process, faketime, free_port, installed, program};
 pub(crate) use proxy::Proxy;
 pub(crate) use replica::Replica;
 pub(crate) use upstream::{Conversation, Upstream};
-pub(crate) use watched::{Samples, Watched, build_name, release_build};
+pub(crate) use watched::{Samples, Watched, build_name, program_under_load, release_build};
 
 use std::future::Future;
 use std::path::PathBuf;

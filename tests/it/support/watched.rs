@@ -25,13 +25,13 @@ pub(crate) struct Samples(pub(crate) BTreeMap<String, f64>);
 impl Watched {
     /// Starts it before this upstream, with these arguments.
     pub(crate) async fn start(upstream: &str, args: &[&str]) -> Self {
-        Self::start_by(Binary::command(&build()), upstream, args).await
+        Self::start_by(Binary::command(&program_under_load()), upstream, args).await
     }
 
     /// The same after these words of the shell: `ulimit -n 256` for one.
     pub(crate) async fn start_after(words: &str, upstream: &str, args: &[&str]) -> Self {
         let mut command = Binary::command("sh");
-        command.args(["-c", &format!("{words}\nexec \"$0\" \"$@\""), &build()]);
+        command.args(["-c", &format!("{words}\nexec \"$0\" \"$@\""), &program_under_load()]);
         Self::start_by(command, upstream, args).await
     }
 
@@ -99,8 +99,8 @@ impl Samples {
     }
 }
 
-/// The program to put under load, and which build that is.
-fn build() -> String {
+/// The program to put under load: the release build, if there is one.
+pub(crate) fn program_under_load() -> String {
     let under_test = || PathBuf::from(env!("CARGO_BIN_EXE_wssgate"));
     release_build().unwrap_or_else(under_test).display().to_string()
 }
