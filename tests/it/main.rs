@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails is a test that says so")]
 
+mod abuse;
 mod admin;
 mod apps;
 mod authority;

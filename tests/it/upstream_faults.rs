@@ -198,8 +198,8 @@ async fn each_fault_ends_as_it_should_and_leaves_nothing() {
     let mut upstream = Upstream::manual().await;
     let watched = watched(&upstream).await;
     tokio::spawn(async move {
-        loop {
-            tokio::spawn(misbehave(upstream.accept().await));
+        while let Some(conversation) = upstream.next().await {
+            tokio::spawn(misbehave(conversation));
         }
     });
     let mut good = Client::connect(watched.addr).await;

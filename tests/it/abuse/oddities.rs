@@ -1,0 +1,1 @@
+//! TLS that no client speaks. tlsfuzzer, which knows more of it, is in no package index.
