@@ -35,6 +35,8 @@ pub(super) struct Direction {
 pub(super) struct Leg {
     pub(super) to_upstream: Direction,
     pub(super) to_client: Direction,
+    /// For how long a stalled direction stalls.
+    pub(super) stall: Duration,
 }
 
 /// What is asked for.
@@ -102,6 +104,13 @@ impl Plan {
         direction.fault = Some((somewhere(rng), fault));
     }
 
+    /// The same with stalls of this length.
+    pub(super) fn stalling(mut self, stall: Duration) -> Self {
+        self.client_leg.stall = stall;
+        self.upstream_leg.stall = stall;
+        self
+    }
+
     /// Whether all that is sent has to arrive.
     pub(super) fn is_calm(&self) -> bool {
         let legs = [&self.client_leg, &self.upstream_leg];
@@ -112,7 +121,8 @@ impl Plan {
 
 impl Leg {
     fn draw(rng: &mut Rng) -> Self {
-        Self { to_upstream: Direction::draw(rng), to_client: Direction::draw(rng) }
+        let (to_upstream, to_client) = (Direction::draw(rng), Direction::draw(rng));
+        Self { to_upstream, to_client, stall: Duration::ZERO }
     }
 }
 

@@ -11,9 +11,6 @@ use tokio::time::sleep;
 use super::plan::{Direction, Fault, Leg};
 use crate::support;
 
-/// For how long a stalled direction stalls: longer than every timeout of the gate.
-const STALL: Duration = Duration::from_secs(30);
-
 /// How much is passed on in pieces: the rest would take minutes.
 const PIECES: usize = 1_000;
 
@@ -28,26 +25,27 @@ enum Over {
 
 /// Passes on what the `client` sends and gets.
 pub(super) async fn of_client(gate: TcpStream, client: DuplexStream, leg: Leg) {
-    run(gate, client, (leg.to_client, leg.to_upstream)).await;
+    run(gate, client, (leg.to_client, leg.to_upstream), leg.stall).await;
 }
 
 /// The same for the upstream.
 pub(super) async fn of_upstream(gate: TcpStream, upstream: DuplexStream, leg: Leg) {
-    run(gate, upstream, (leg.to_upstream, leg.to_client)).await;
+    run(gate, upstream, (leg.to_upstream, leg.to_client), leg.stall).await;
 }
 
 async fn run(
     mut gate: TcpStream,
     peer: DuplexStream,
     (from_gate, to_gate): (Direction, Direction),
+    stall: Duration,
 ) {
     let _ = gate.set_nodelay(true);
     let over = {
         let (gate_read, gate_write) = gate.split();
         let (peer_read, peer_write) = tokio::io::split(peer);
         tokio::try_join!(
-            pump(gate_read, peer_write, from_gate),
-            pump(peer_read, gate_write, to_gate)
+            pump(gate_read, peer_write, from_gate, stall),
+            pump(peer_read, gate_write, to_gate, stall)
         )
     };
     if matches!(over, Err(Over::Reset)) {
@@ -59,6 +57,7 @@ async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut direction: Direction,
+    stall: Duration,
 ) -> Result<(), Over> {
     let mut buf = vec![0; 16 * 1024];
     let (mut at, mut pieces) = (0, 0);
@@ -77,7 +76,7 @@ async fn pump(
                     return Ok(());
                 }
                 Fault::Stall => {
-                    sleep(STALL).await;
+                    sleep(stall).await;
                     return Err(Over::Closed);
                 }
                 Fault::Corrupt => corrupts = true,

@@ -30,7 +30,7 @@ async fn while_name_servers_are_dead_a_crowd_is_answered_and_then_served() {
     let port = upstream.addr().rsplit_once(':').unwrap().1.to_owned();
     server.set("app.example", 0, &["127.0.0.1"]);
     let resolver = format!("--resolver={}", server.addr);
-    let args = [&resolver, "--connect-timeout=1s", "--max-fails=0"];
+    let args = [&resolver, "--connect-timeout=4s", "--max-fails=0"];
     let watched = Watched::start(&format!("app.example:{port}"), &args).await;
     let descriptors = watched.descriptors();
     let began = Instant::now();
