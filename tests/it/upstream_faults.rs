@@ -1,4 +1,4 @@
-//! Upstreams that misbehave, forty clients to each fault at once: what clients see, what the log says of it,
+//! Upstreams that misbehave, many clients to each fault at once: what clients see, what the log says of it,
 //! that a good client beside them does not notice, and that nothing is left of any of them.
 
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 /// Clients to each fault.
-const CLIENTS: usize = 40;
+const CLIENTS: usize = 25;
 
 /// Between two bytes of an upstream that is slow: a head of twenty bytes would take longer than it may.
 const SLOW: Duration = Duration::from_millis(200);
@@ -107,10 +107,10 @@ async fn drip(conversation: &mut Conversation, bytes: &[u8]) {
 /// A program with times that are short, and how long at most it may keep a client of a bad upstream.
 async fn watched(upstream: &Upstream) -> Watched {
     let args = [
-        "--upgrade-timeout=2s",
-        "--response-timeout=2s",
-        "--idle-timeout=2s",
-        "--half-close-timeout=2s",
+        "--upgrade-timeout=6s",
+        "--response-timeout=6s",
+        "--idle-timeout=6s",
+        "--half-close-timeout=6s",
         "--max-fails=0",
         "--log-level=debug",
     ];

@@ -6,12 +6,17 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use crate::support::{
     Binary, Client, Samples, Upstream, certificate_arguments, echo, free_port, within,
 };
+
+/// How long after its last line a log is taken to say nothing more for now.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// A program whose log goes elsewhere.
 struct Unheard {
@@ -86,6 +91,41 @@ async fn a_log_that_nobody_reads_any_more_costs_no_connection() {
     command.stderr(Stdio::piped());
     let mut unheard = Unheard::start(command, &upstream).await;
     drop(unheard.child.stderr.take());
+    unheard.visit().await;
+    unheard.ends().await;
+}
+
+#[tokio::test]
+async fn a_log_whose_reader_hangs_costs_no_connection_and_says_what_was_lost() {
+    let upstream = Upstream::echo().await;
+    let mut command = program_under_test();
+    command.stderr(Stdio::piped());
+    let mut unheard = Unheard::start(command, &upstream).await;
+    // More than the pipe holds.
+    for _ in 0..60 {
+        unheard.visit().await;
+    }
+    let mut reader = BufReader::new(unheard.child.stderr.take().unwrap()).lines();
+    let mut lines = Vec::new();
+    within("a line that says so", async {
+        let lost = |line: &String| line.contains("log lines lost, nobody read them");
+        while !lines.last().is_some_and(lost) {
+            // Something that is logged: until then nobody knows that there is a reader again.
+            drop(Client::connect(unheard.addr).await.upgrade().await);
+            while let Ok(Ok(Some(line))) = timeout(QUIET, reader.next_line()).await {
+                lines.push(line);
+                if lines.last().is_some_and(lost) {
+                    break;
+                }
+            }
+        }
+    })
+    .await;
+    assert!(lines.len() > 50, "{lines:#?}");
+    let is_whole = |line: &&String| line.starts_with("20") || line.is_empty();
+    let broken = lines.iter().filter(|line| !is_whole(line)).count();
+    assert_eq!(broken, 0, "{lines:#?}");
+    tokio::spawn(async move { while let Ok(Some(_)) = reader.next_line().await {} });
     unheard.visit().await;
     unheard.ends().await;
 }
