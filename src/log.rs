@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::cli::{LogFormat, ProcessArgs};
 
 /// How long a reader may keep us waiting, once; until he reads again, lines are lost at once.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a pipe that is ready takes without blocking (PIPE_BUF, see pipe(7)).
 const PIECE_BYTES: usize = 4096;
