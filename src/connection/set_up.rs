@@ -17,8 +17,8 @@ use crate::tls;
 const FIRST_READ_BYTES: usize = 1024;
 
 /// How long a handshake keeps its place among those under way. One that takes longer waits for its
-/// client and costs nothing meanwhile, and stalled clients must not keep out the others.
-const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
+/// client and costs nothing meanwhile, and thousands of stalled clients must not keep out the others.
+const PLACE_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// A client whose request head is whole: the first `head_bytes` of `buf`; more may stand behind.
 #[derive(Debug)]

@@ -2,18 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails is a test that says so")]
 
+mod abuse;
 mod admin;
 mod apps;
 mod authority;
 mod balance;
 mod certificates;
 mod certs;
+mod chaos;
 mod cli;
 mod client_auth;
 mod config;
 mod container;
 mod deploy;
 mod drain;
+mod exhaustion;
 mod fidelity;
 mod gate;
 mod heads;
@@ -40,4 +43,5 @@ mod systemd;
 mod tickets;
 mod timeouts;
 mod tls_settings;
+mod upstream_faults;
 mod upstream_tls;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::delay;
-use super::terminator::{Terminator, release_build};
-use crate::support::Process;
+use super::terminator::Terminator;
+use crate::support::{Process, release_build};
 
 /// Loads of the page through each.
 const LOADS: usize = 20;

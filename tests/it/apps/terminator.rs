@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::process::Command;
 
@@ -81,20 +81,4 @@ impl Terminator {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
-}
-
-/// The release build, if there is one that is as new as the sources.
-pub(super) fn release_build() -> Option<PathBuf> {
-    let release = repository("target/release/wssgate");
-    let newest = newest(&repository("src")).max(modified(&repository("Cargo.lock")));
-    (modified(&release) >= newest).then_some(release)
-}
-
-fn modified(file: &Path) -> Option<std::time::SystemTime> {
-    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
-}
-
-fn newest(dir: &Path) -> Option<std::time::SystemTime> {
-    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| if path.is_dir() { newest(&path) } else { modified(&path) }).max().flatten()
 }

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use tokio_rustls::rustls::ALL_VERSIONS;
 
 use super::openssl::s_client;
-use crate::support::{Replica, TlsOptions, eventually, program, repository, within};
+use crate::support::{Replica, TlsOptions, eventually, faketime, program, repository, within};
 
 /// The flag of s_client, what it and curl call the version, and the flags of curl.
 const VERSIONS: [(&str, &str, [&str; 3]); 2] = [
@@ -165,13 +165,9 @@ async fn replica_at(key: &str, since: Duration) -> Replica {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let shift = since.as_secs().cast_signed() - (now % PERIOD.as_secs()).cast_signed();
     let shifted = UNIX_EPOCH + Duration::from_secs(now.saturating_add_signed(shift));
-    // Its own wrapper would stay between us and the program.
-    let mut library = Command::new(program("faketime"));
-    let library =
-        library.args(["-m", "-f", "+0", "printenv", "LD_PRELOAD"]).output().await.unwrap();
-    let library = String::from_utf8(library.stdout).unwrap();
+    let library = faketime().await;
     let variables = [
-        ("LD_PRELOAD", library.trim()),
+        ("LD_PRELOAD", &*library),
         ("FAKETIME", &format!("{shift:+}")),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
         ("FAKETIME_DISABLE_SHM", "1"),

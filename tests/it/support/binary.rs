@@ -151,10 +151,10 @@ impl Binary {
         now().0 > before.0
     }
 
-    /// Lowers the limit of its open files (prlimit(1)).
+    /// Changes the limit of its open files, the soft one (prlimit(1)).
     pub(crate) async fn limit_open_files(&self, limit: u32) {
         let pid = self.pid().to_string();
-        let limit = format!("--nofile={limit}:{limit}");
+        let limit = format!("--nofile={limit}:");
         let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
         assert!(status.await.unwrap().success());
     }

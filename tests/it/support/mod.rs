@@ -13,16 +13,18 @@ mod process;
 mod proxy;
 mod replica;
 mod upstream;
+mod watched;
 
 pub(crate) use authority::{Authority, Issued, Key, Leaf, Usage, Validity};
 pub(crate) use binary::{Binary, certificate_arguments};
 pub(crate) use black_hole::BlackHole;
 pub(crate) use client::{Client, Connector, TlsOptions};
 pub(crate) use name_server::{Mood, NameServer};
-pub(crate) use process::{Process, free_port, installed, program};
+pub(crate) use process::{Process, faketime, free_port, installed, program};
 pub(crate) use proxy::Proxy;
 pub(crate) use replica::Replica;
 pub(crate) use upstream::{Conversation, Upstream};
+pub(crate) use watched::{Samples, Watched, build_name, program_under_load, release_build};
 
 use std::future::Future;
 use std::path::PathBuf;

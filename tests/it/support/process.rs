@@ -120,3 +120,10 @@ pub(crate) fn installed(path: &str) -> PathBuf {
     assert!(path.exists(), "{} is missing: .ci/run installs it", path.display());
     path
 }
+
+/// The library that sets a program's clock, for LD_PRELOAD: its own wrapper would stay between us and the program.
+pub(crate) async fn faketime() -> String {
+    let mut printing = Command::new(program("faketime"));
+    let printing = printing.args(["-m", "-f", "+0", "printenv", "LD_PRELOAD"]).output();
+    String::from_utf8(printing.await.unwrap().stdout).unwrap().trim().to_owned()
+}

@@ -100,6 +100,11 @@ impl Upstream {
         within("a connection to the upstream", self.conversations.recv()).await.unwrap()
     }
 
+    /// The next connection, however late it comes.
+    pub(crate) async fn next(&mut self) -> Option<Conversation> {
+        self.conversations.recv().await
+    }
+
     /// A connection that is there already; none when nobody came.
     pub(crate) fn accepted(&mut self) -> Option<Conversation> {
         self.conversations.try_recv().ok()

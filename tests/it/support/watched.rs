@@ -1,0 +1,127 @@
+//! The program under load: the release build where there is one, looked at from outside: its metrics, its
+//! descriptors, its memory.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use tokio::process::Command;
+use wssgate::admin;
+
+use super::{Binary, certificate_arguments, repository, within};
+
+/// A running program that is looked at.
+pub(crate) struct Watched {
+    pub(crate) binary: Binary,
+    pub(crate) addr: SocketAddr,
+    pub(crate) admin: String,
+}
+
+/// Every sample of the metrics, by its name and labels.
+#[derive(Clone, Debug)]
+pub(crate) struct Samples(pub(crate) BTreeMap<String, f64>);
+
+impl Watched {
+    /// Starts it before this upstream, with these arguments.
+    pub(crate) async fn start(upstream: &str, args: &[&str]) -> Self {
+        Self::start_by(Binary::command(&program_under_load()), upstream, args).await
+    }
+
+    /// The same after these words of the shell: `ulimit -n 256` for one.
+    pub(crate) async fn start_after(words: &str, upstream: &str, args: &[&str]) -> Self {
+        let mut command = Binary::command("sh");
+        command.args(["-c", &format!("{words}\nexec \"$0\" \"$@\""), &program_under_load()]);
+        Self::start_by(command, upstream, args).await
+    }
+
+    /// The same by a command that takes the arguments.
+    pub(crate) async fn start_by(mut command: Command, upstream: &str, args: &[&str]) -> Self {
+        command.args(["--listen", "127.0.0.1:0", "--upstream", upstream]);
+        command.args(["--admin", "127.0.0.1:0", "--log-format", "json"]);
+        command.args(certificate_arguments()).args(args);
+        let binary = Binary::spawn(command);
+        let addr = binary.listening().await;
+        let admin = binary.line("admin listening").await;
+        let admin = admin["listener"].as_str().unwrap().to_owned();
+        Self { binary, addr, admin }
+    }
+
+    /// Every sample now.
+    pub(crate) async fn samples(&self) -> Samples {
+        Samples::of(&self.admin).await
+    }
+
+    /// Waits until a sum of samples is this.
+    pub(crate) async fn until(&self, name: &str, value: f64) {
+        within(&format!("{name} is {value}"), async {
+            while self.samples().await.sum(name) != value {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+    }
+
+    /// Its open descriptors.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.binary.pid())).unwrap().count()
+    }
+
+    /// Resident memory now.
+    pub(crate) fn rss_kib(&self) -> u64 {
+        self.binary.status_kib("VmRSS")
+    }
+
+    /// Resident memory when it was most.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        self.binary.status_kib("VmHWM")
+    }
+}
+
+impl Samples {
+    /// Those of a program, by its admin listener.
+    pub(crate) async fn of(admin: &str) -> Self {
+        let asking = admin::client::Client::new(&admin.parse().unwrap()).unwrap();
+        let answer = within("the metrics", asking.get("/metrics")).await.unwrap();
+        let text = String::from_utf8(answer.into()).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let sample = |line: &str| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            (name.to_owned(), value.parse().unwrap())
+        };
+        Self(lines.map(sample).collect())
+    }
+
+    /// The sum of all that begin so: a family's, or some of its labels'.
+    pub(crate) fn sum(&self, prefix: &str) -> f64 {
+        let of_it = self.0.iter().filter(|(name, _)| name.starts_with(prefix));
+        of_it.map(|(_, value)| value).sum()
+    }
+}
+
+/// The program to put under load: the release build, if there is one.
+pub(crate) fn program_under_load() -> String {
+    let under_test = || PathBuf::from(env!("CARGO_BIN_EXE_wssgate"));
+    release_build().unwrap_or_else(under_test).display().to_string()
+}
+
+/// `release build`, or that there is none.
+pub(crate) fn build_name() -> &'static str {
+    if release_build().is_some() { "release build" } else { "no release build: the one under test" }
+}
+
+/// The release build, if there is one that is as new as the sources.
+pub(crate) fn release_build() -> Option<PathBuf> {
+    let release = repository("target/release/wssgate");
+    let newest = newest(&repository("src")).max(modified(&repository("Cargo.lock")));
+    (modified(&release) >= newest).then_some(release)
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+}
+
+fn newest(dir: &Path) -> Option<SystemTime> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { newest(&path) } else { modified(&path) }).max().flatten()
+}
