@@ -160,38 +160,14 @@ where
         is_set: false,
         sleep: pin!(sleep_until(started)),
     };
-    let end = 'tunnel: loop {
+    let end = loop {
         timers.begin(Copying::Yes);
-        loop {
-            let (from_client, from_upstream) = flow.buffer_bytes();
-            let mut to_client = Side::client(&mut *client, &flow);
-            let mut to_upstream = Side::upstream(&mut *upstream, &flow);
-            let mut copy = pin!(copy_bidirectional_with_sizes(
-                &mut to_client,
-                &mut to_upstream,
-                from_client,
-                from_upstream,
-            ));
-            let pause = poll_fn(|cx| {
-                if let Poll::Ready(result) = copy.as_mut().poll(cx) {
-                    return Poll::Ready(Pause::End(flow.end(result.err())));
-                }
-                match flow.growth() {
-                    Some(Growth::Now) => return Poll::Ready(Pause::Grow),
-                    Some(Growth::Never) => cx.waker().wake_by_ref(),
-                    None => {}
-                }
-                timers.poll(cx).map(|reason| reason.map_or(Pause::Rest, |it| Pause::End(by_us(it))))
-            });
-            match pause.await {
-                Pause::End(end) => break 'tunnel end,
-                Pause::Rest => break,
-                Pause::Grow => {}
-            }
+        if let Some(end) = copy(client, upstream, &flow, &mut timers).await {
+            break end;
         }
         flow.shrink();
         timers.begin(Copying::No);
-        let end = poll_fn(|cx| {
+        let rested = poll_fn(|cx| {
             let client = client.poll_read_ready(cx).is_ready();
             let upstream = upstream.poll_read_ready(cx).is_ready();
             if client || upstream {
@@ -199,7 +175,7 @@ where
             }
             timers.poll(cx)
         });
-        if let Some(reason) = end.await {
+        if let Some(reason) = rested.await {
             break by_us(reason);
         }
     };
@@ -207,6 +183,46 @@ where
     // seldom long under way.
     let _ = Box::pin(timeout(GOODBYE_TIMEOUT, goodbye(client, upstream))).await;
     end
+}
+
+/// Copies until the tunnel ends, or may rest: `None`.
+async fn copy<C, U>(
+    client: &mut C,
+    upstream: &mut U,
+    flow: &Flow<'_>,
+    timers: &mut Timers<'_>,
+) -> Option<End>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        let (from_client, from_upstream) = flow.buffer_bytes();
+        let mut to_client = Side::client(&mut *client, flow);
+        let mut to_upstream = Side::upstream(&mut *upstream, flow);
+        let mut copy = pin!(copy_bidirectional_with_sizes(
+            &mut to_client,
+            &mut to_upstream,
+            from_client,
+            from_upstream,
+        ));
+        let pause = poll_fn(|cx| {
+            if let Poll::Ready(result) = copy.as_mut().poll(cx) {
+                return Poll::Ready(Pause::End(flow.end(result.err())));
+            }
+            match flow.growth() {
+                Some(Growth::Now) => return Poll::Ready(Pause::Grow),
+                Some(Growth::Never) => cx.waker().wake_by_ref(),
+                None => {}
+            }
+            timers.poll(cx).map(|reason| reason.map_or(Pause::Rest, |it| Pause::End(by_us(it))))
+        });
+        match pause.await {
+            Pause::End(end) => return Some(end),
+            Pause::Rest => return None,
+            Pause::Grow => {}
+        }
+    }
 }
 
 /// Why copying stops.

@@ -104,7 +104,8 @@ impl Accepting {
         let (site, held) = (Arc::clone(site), self.metrics.hold_connection());
         let watch = watch.clone();
         let Pick { runtime, is_acceptor, load } = self.workers.pick();
-        let places = Box::new((permit, place, place_of_ip, held, load));
+        // Dropped in this order: who gets the permit finds all other places free.
+        let places = Box::new((place_of_ip, place, held, load, permit));
         let serve = async move |stream| {
             let accepted = Accepted { id, stream, client, site, proxied };
             if let Some(upgraded) = connection::run(accepted, watch).await {
