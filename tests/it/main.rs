@@ -15,6 +15,7 @@ mod container;
 mod deploy;
 mod drain;
 mod fidelity;
+mod frames;
 mod gate;
 mod heads;
 mod interop;
