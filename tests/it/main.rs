@@ -13,6 +13,7 @@ mod client_auth;
 mod config;
 mod container;
 mod deploy;
+mod differential;
 mod drain;
 mod fidelity;
 mod frames;
