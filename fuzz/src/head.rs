@@ -44,8 +44,7 @@ impl Head {
 
     /// The values of the headers with this name.
     pub fn values(&self, name: &str) -> Vec<&[u8]> {
-        let named = self.fields.iter().filter(|field| field.name == name);
-        named.map(|field| field.value.as_slice()).collect()
+        self.lines(name).into_iter().map(|field| field.value.as_slice()).collect()
     }
 
     /// The members of the lists in them, in lower case.
@@ -60,16 +59,31 @@ impl Head {
         self.fields.iter().filter(|field| field.name.replace('_', "-") == name).count()
     }
 
-    /// The one Content-Length; an error when there are several or it is no number.
+    /// The one Content-Length; an error when there are several, it is no number, or there is a tab in its line.
     pub fn content_length(&self) -> Result<Option<u64>, ()> {
-        match self.values("content-length")[..] {
+        match self.lines("content-length")[..] {
             [] => Ok(None),
-            [value] if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
-                // Digits, but perhaps too many.
-                String::from_utf8_lossy(value).parse().map(Some).map_err(|_| ())
+            [field] if !field.value.is_empty() && field.value.iter().all(u8::is_ascii_digit) => {
+                // Digits, but perhaps too many: more than a signed number of 64 bits holds.
+                let digits = String::from_utf8_lossy(&field.value);
+                let length: i64 = digits.parse().map_err(|_| ())?;
+                if field.line.contains(&b'\t') { Err(()) } else { Ok(Some(length.unsigned_abs())) }
             }
             _ => Err(()),
         }
+    }
+
+    /// Whether the body comes in chunks; an error when it is coded otherwise, or in other words than that one.
+    pub fn is_chunked(&self) -> Result<bool, ()> {
+        match self.lines("transfer-encoding")[..] {
+            [] => Ok(false),
+            [field] if lower(&field.value) == "chunked" && !field.line.contains(&b'\t') => Ok(true),
+            _ => Err(()),
+        }
+    }
+
+    fn lines(&self, name: &str) -> Vec<&Field> {
+        self.fields.iter().filter(|field| field.name == name).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use wssgate::http::body::Framing;
 use wssgate::http::forwarded::Facts;
 use wssgate::http::request::{self, Kind, Request};
 
-use crate::head::{self, Head, is_token, lower};
+use crate::head::{self, Head, is_token};
 
 /// Never sent on.
 const HOP_BY_HOP: [&str; 7] = [
@@ -163,13 +163,11 @@ fn read_target(method: &str, target: &[u8], host: Option<&str>) -> Option<String
 
 fn read_body(head: &Head, version: &str) -> Option<Framing> {
     let length = head.content_length().ok()?;
-    match (&head.values("transfer-encoding")[..], length) {
-        ([], None) => Some(Framing::None),
-        ([], Some(length)) => Some(Framing::Length(length)),
-        ([coding], None) if lower(coding) == "chunked" && version == "HTTP/1.1" => {
-            Some(Framing::Chunked)
-        }
-        _ => None,
+    match (head.is_chunked().ok()?, length) {
+        (false, None) => Some(Framing::None),
+        (false, Some(length)) => Some(Framing::Length(length)),
+        (true, None) if version == "HTTP/1.1" => Some(Framing::Chunked),
+        (true, _) => None,
     }
 }
 

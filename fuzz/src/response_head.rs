@@ -6,7 +6,7 @@ use wssgate::http::body::Framing;
 use wssgate::http::response::{self, Response};
 use wssgate::http::websocket;
 
-use crate::head::{self, Head, lower};
+use crate::head::{self, Head};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -83,10 +83,9 @@ pub(crate) fn read_framing(
     if method == "HEAD" || status < 200 || status == 204 || status == 304 {
         return Some(Framing::None);
     }
-    match codings[..] {
-        [] => Some(length.map_or(Framing::Close, Framing::Length)),
-        [coding] if lower(coding) == "chunked" && minor == 1 => Some(Framing::Chunked),
-        _ => None,
+    match head.is_chunked().ok()? {
+        false => Some(length.map_or(Framing::Close, Framing::Length)),
+        true => (minor == 1).then_some(Framing::Chunked),
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn judge(story: &Story, ran: &Ran, port: u16) -> Told {
         got: &ran.got,
         upstreams: ran.upstreams.iter().collect(),
         told: Told::default(),
+        is_orderly: false,
     };
     while walk.request() {
         walk.told.served += 1;
@@ -48,8 +49,7 @@ pub(super) fn judge(story: &Story, ran: &Ran, port: u16) -> Told {
     // A request that is given up right when its connection stands has sent nothing over it.
     let is_unused = |one: &&Conversation| one.received.is_empty();
     assert!(walk.upstreams.iter().all(is_unused), "the upstream got more than was asked");
-    let is_told = walk.told.own.is_some() || walk.told.served > 0 || walk.told.tunnel.is_some();
-    assert!(!walk.is_calm || !is_told || ran.is_shut, "the client was not told of the end");
+    assert!(!walk.is_calm || !walk.is_orderly || ran.is_shut, "the client was not told of the end");
     walk.told
 }
 
@@ -61,6 +61,8 @@ struct Walk<'a> {
     got: &'a [u8],
     upstreams: Vec<&'a Conversation>,
     told: Told,
+    /// Whether it ends behind something whole, and not because the client broke off.
+    is_orderly: bool,
 }
 
 /// A request that goes on.
@@ -136,6 +138,7 @@ impl<'a> Walk<'a> {
 
     /// A head that never came to its end.
     fn unfinished(&mut self) -> bool {
+        self.is_orderly = self.sent.is_empty() && self.told.served > 0;
         let had_time = !self.is_calm && !self.sent.is_empty();
         if had_time {
             self.own_answer(self.sent.starts_with(b"HEAD "), false);
@@ -158,6 +161,7 @@ impl<'a> Walk<'a> {
             Some((status, length)) if length <= self.got.len() => {
                 self.got = &self.got[length..];
                 self.told.own = Some(status);
+                self.is_orderly = true;
                 Some(status)
             }
             Some((status, _)) => {
@@ -235,6 +239,7 @@ impl<'a> Walk<'a> {
             assert!(upstream.is_left, "the upstream was not told of the end");
         }
         self.told.tunnel = Some((to_upstream.len(), to_client.len()));
+        self.is_orderly = true;
         self.got = &[];
         false
     }
@@ -269,6 +274,7 @@ impl<'a> Walk<'a> {
         }
         if !keeps {
             self.told.served += 1;
+            self.is_orderly = true;
             return false;
         }
         // With more than an answer the connection ends, if it was there in time.
