@@ -2,6 +2,9 @@
 //! asked for real. `disagreements.md` has every way in which somebody does something else than wssgate, with its reason;
 //! what is not in it fails, and so does what is in it and was not seen.
 
+// Lists of words, many to a line.
+#[rustfmt::skip]
+mod changes;
 mod corpus;
 mod servers;
 mod table;
@@ -59,7 +62,7 @@ async fn heads_are_judged_as_by_others_or_it_is_said_why_not() {
     let disagreed = judged.iter().filter(|one| !one.rows(&rows).is_empty()).count();
     let sent = judged.iter().filter(|one| one.ours.is_sent()).count();
     let heads = judged.len();
-    println!(
+    eprintln!(
         "{heads} heads, {sent} sent on, {disagreed} with a disagreement of {} kinds",
         seen.len()
     );

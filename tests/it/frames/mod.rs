@@ -134,7 +134,7 @@ async fn frames_of_every_kind_and_size_pass_byte_for_byte() {
 async fn a_server_judges_frames_as_if_nobody_stood_between() {
     let mut server = Process::python("frames/server.py", &[]);
     let direct = server.listening().await;
-    let proxy = Proxy::start_with(&[direct.clone()], |_| {}).await;
+    let proxy = Proxy::start_with(std::slice::from_ref(&direct), |_| {}).await;
     let ca = repository("certs/ca.pem").display().to_string();
     let through = proxy.addr.to_string();
     let report = Process::python("frames/suite.py", &[&direct, &through, &ca]).result().await;
@@ -142,5 +142,5 @@ async fn a_server_judges_frames_as_if_nobody_stood_between() {
     assert_eq!(report["unexpected"], serde_json::json!([]), "not what the RFC asks for");
     let count = report["cases"].as_u64().unwrap();
     assert!(count >= 250, "only {count} cases");
-    println!("{count} cases, verdicts {}", report["verdicts"]);
+    eprintln!("{count} cases, verdicts {}", report["verdicts"]);
 }
