@@ -302,3 +302,6 @@ impl Stage<'_> {
         has_moved
     }
 }
+
+#[cfg(test)]
+mod tests;

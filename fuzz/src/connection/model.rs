@@ -22,6 +22,8 @@ const TOO_MANY_INTERIM: usize = 16;
 pub(super) struct Told {
     /// Requests that were answered by the upstream, to the end of the answer.
     pub(super) served: usize,
+    /// Whether the last of these may count as cut off: all of it came, but its end, or the client's, did not in time.
+    pub(super) is_last_late: bool,
     /// The status of wssgate's own answer.
     pub(super) own: Option<u16>,
     /// Bytes to the upstream and to the client through a tunnel.
@@ -274,11 +276,13 @@ impl<'a> Walk<'a> {
         }
         if !keeps {
             self.told.served += 1;
+            self.told.is_last_late = !is_calm;
             self.is_orderly = true;
             return false;
         }
         // With more than an answer the connection ends, if it was there in time.
         self.is_calm = is_calm && !answer.has_surplus;
+        self.told.is_last_late = answer.has_surplus;
         self.sent = &asked.behind[asked.body.taken.unwrap()..];
         true
     }
