@@ -78,8 +78,8 @@ fn judge_upstream(text: &str, upstream: &Upstream) {
             // What is left out: the host of this machine, the port of a scheme.
             let name = if address.starts_with(name.as_str()) { name } else { "" };
             let is_short = text.contains("://") && address == name && [80, 443].contains(port);
-            let is_port = name.is_empty() && *address == with_port(address, "", *port)[1..];
-            let is_whole = is_short || is_port || address == with_port(address, name, *port);
+            let is_port = || name.is_empty() && *address == with_port(address, "", *port)[1..];
+            let is_whole = is_short || is_port() || address == with_port(address, name, *port);
             assert!(is_whole, "{text:?} is {name}:{port}");
         }
     }
