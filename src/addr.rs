@@ -144,8 +144,12 @@ impl fmt::Display for Listen {
 
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_tls {
-            f.write_str("wss://")?;
+        // Without a scheme it would be the name of a socket.
+        let is_like_a_socket = matches!(&self.place, Place::Name(name, _) if name == "fd");
+        match self.is_tls {
+            true => f.write_str("wss://")?,
+            false if is_like_a_socket => f.write_str("ws://")?,
+            false => {}
         }
         self.place.fmt(f)
     }
@@ -177,10 +181,11 @@ fn parse_url(scheme: &str, rest: &str) -> Result<(bool, String), Error> {
             return Err(Error(format!("unknown scheme {scheme}://; {known}")));
         }
     };
-    if rest.starts_with("unix:") {
+    let address = rest.strip_suffix('/').unwrap_or(rest);
+    // Nor is a host of this name: its port would stand for the path.
+    if address == "unix" || address.starts_with("unix:") {
         return Err(Error("a unix socket is not part of a URL; write unix:/PATH".into()));
     }
-    let address = rest.strip_suffix('/').unwrap_or(rest);
     if address.contains(['/', '?', '#']) {
         return Err(Error(
             "an upstream has no path or query: each request keeps its own; leave it out".into(),
@@ -284,12 +289,13 @@ mod tests {
             ("https://10.0.0.1/", "wss://10.0.0.1:443"),
             ("https://[::1]", "wss://[::1]:443"),
             ("wss://:9000", "wss://localhost:9000"),
+            ("ws://fd:9000", "ws://fd:9000"),
+            ("wss://fd", "wss://fd:443"),
             ("unix:/run/app.sock", "unix:/run/app.sock"),
         ] {
-            assert_eq!(
-                text.parse::<Upstream>().map(|addr| addr.to_string()),
-                Ok(printed.to_owned())
-            );
+            let read = text.parse::<Upstream>();
+            assert_eq!(read.as_ref().map(Upstream::to_string), Ok(printed.to_owned()));
+            assert_eq!(printed.parse(), read, "printed as what it is not");
         }
     }
 
@@ -334,6 +340,7 @@ mod tests {
             ("ws://me:secret@app:9000", "no user"),
             ("wss://app/chat", "no path"),
             ("wss://unix:/run/app.sock", "unix socket"),
+            ("ws://unix", "unix socket"),
             ("wss://app:70000", "up to 65535"),
             ("ftp://app", "unknown scheme"),
             ("fd:app", "not an upstream"),

@@ -78,6 +78,7 @@ impl File {
             let words = error.message().replace('\n', ", ");
             anyhow!("{}:{line}: {words}", path.display())
         })?;
+        lines.verify_keys(&table)?;
         let mut file =
             Self { top: lines.section(None), listeners: Vec::new(), upstreams: Vec::new() };
         for (key, node) in table {
@@ -135,6 +136,24 @@ impl Lines<'_> {
 
     fn wrong(&self, offset: usize, words: &str) -> String {
         format!("{}:{}: {words}", self.path.display(), self.number(offset))
+    }
+
+    /// Errors name keys, and are one line each.
+    fn verify_keys(&self, table: &Table) -> anyhow::Result<()> {
+        for (key, node) in table {
+            if key.get_ref().contains(char::is_control) {
+                let what = format!("{:?} is not a key", key.get_ref());
+                bail!("{}", self.wrong(key.span().start, &what));
+            }
+            let nodes =
+                if let Node::List(nodes) = node { nodes } else { std::slice::from_ref(node) };
+            for node in nodes {
+                if let Node::Table(table) = node {
+                    self.verify_keys(table)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn section(&self, title: Option<String>) -> Section {
@@ -279,6 +298,8 @@ mod tests {
             ("upstreams = []\n", "w.toml:1: write it as [upstreams.NAME], then its keys"),
             ("[listeners]\na = 1\n", "w.toml:1: listeners: no table of this name"),
             ("a = [[1]]\n", "w.toml:1: a: a list is of words"),
+            ("a = 1\n\"b\\nc\" = 1\n", "w.toml:2: \"b\\nc\" is not a key"),
+            ("[upstreams.\"\\u001b\"]\n", "w.toml:1: \"\\u{1b}\" is not a key"),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.starts_with(said), "{text}: {error}");

@@ -129,7 +129,9 @@ fn parse_host(text: &str) -> Option<Host> {
     };
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if name.is_empty() || name.starts_with('.') || !name.bytes().all(is_name) {
+    // Of two dots at its end one would be left.
+    let has_bare_dot = name.starts_with('.') || name.ends_with('.');
+    if name.is_empty() || has_bare_dot || !name.bytes().all(is_name) {
         return None;
     }
     Some(if is_domain { Host::Below(name) } else { Host::Exact(name) })
@@ -185,6 +187,7 @@ mod tests {
             ("*./=9000", "is not a host"),
             ("*=9000", "is not a host"),
             (".=9000", "is not a host"),
+            ("example.com..=9000", "is not a host"),
             ("*.*.example.com=9000", "is not a host"),
             ("example.com:8443/a=9000", "without a port"),
             ("[::1]:8443/a=9000", "without a port"),

@@ -58,6 +58,12 @@ impl Field<'_> {
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
+
+    /// Whether there is a tab. Beside a value it is allowed (RFC 9110, 5.5), but some servers take it for a part of
+    /// that, and a body may not end in two places.
+    fn has_tab(&self) -> bool {
+        self.line.contains(&b'\t')
+    }
 }
 
 /// Pairs what httparse found with the lines that it found it in.
@@ -99,20 +105,36 @@ fn members<'a, 'b>(
         .filter(|member| !member.is_empty())
 }
 
+/// The Transfer-Encoding: none, or `chunked`, once and without doubt (RFC 9112, 6.1).
+fn is_chunked(fields: &[Field<'_>]) -> Result<bool, &'static str> {
+    let mut codings = fields.iter().filter(|field| field.is("transfer-encoding"));
+    let Some(field) = codings.next() else { return Ok(false) };
+    let is_chunked = field.value.eq_ignore_ascii_case(b"chunked") && !field.has_tab();
+    match is_chunked && codings.next().is_none() {
+        true => Ok(true),
+        false => Err("transfer-encoding other than chunked"),
+    }
+}
+
 fn has_member(fields: &[Field<'_>], name: &str, member: &str) -> bool {
     members(fields, name).any(|found| found.eq_ignore_ascii_case(member.as_bytes()))
 }
 
+/// The largest Content-Length: the largest that everybody can count to, as many programs have signed numbers of 64 bits.
+const MAX_CONTENT_LENGTH: u64 = i64::MAX as u64;
+
 /// The one Content-Length, if there is one (RFC 9110, 8.6): digits, once.
 fn content_length(fields: &[Field<'_>]) -> Result<Option<u64>, &'static str> {
-    let mut lengths = values(fields, "content-length");
-    let Some(value) = lengths.next() else { return Ok(None) };
+    let mut lengths = fields.iter().filter(|field| field.is("content-length"));
+    let Some(field) = lengths.next() else { return Ok(None) };
     if lengths.next().is_some() {
         return Err("more than one content-length");
     }
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+    let value = field.value;
+    if field.has_tab() || value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err("malformed content-length");
     }
     let text = std::str::from_utf8(value).map_err(|_| "malformed content-length")?;
-    text.parse().map(Some).map_err(|_| "content-length out of range")
+    let length = text.parse().ok().filter(|length| *length <= MAX_CONTENT_LENGTH);
+    length.map(Some).ok_or("content-length out of range")
 }

@@ -266,19 +266,16 @@ fn judge_target<'b>(
 /// RFC 9112, 6: a body framed in one way, without doubt, or none.
 fn judge_body(fields: &[Field<'_>], minor: u8) -> Result<Framing, Refusal> {
     let length = super::content_length(fields).map_err(|reason| Refusal::new(400, reason))?;
-    let mut codings = super::values(fields, "transfer-encoding");
-    let Some(coding) = codings.next() else {
+    if super::values(fields, "transfer-encoding").next().is_none() {
         return Ok(length.map_or(Framing::None, Framing::Length));
-    };
+    }
     if minor == 0 {
         return Err(Refusal::new(400, "transfer-encoding in HTTP/1.0"));
     }
     if length.is_some() {
         return Err(Refusal::new(400, "both content-length and transfer-encoding"));
     }
-    if codings.next().is_some() || !coding.eq_ignore_ascii_case(b"chunked") {
-        return Err(Refusal::new(501, "transfer-encoding other than chunked"));
-    }
+    super::is_chunked(fields).map_err(|reason| Refusal::new(501, reason))?;
     Ok(Framing::Chunked)
 }
 

@@ -98,24 +98,20 @@ impl Response<'_> {
     pub fn framing(&self, method: &str) -> Result<Framing, Refusal> {
         let length =
             super::content_length(&self.fields).map_err(|reason| Refusal::new(502, reason))?;
-        let mut codings = super::values(&self.fields, "transfer-encoding");
-        let coding = codings.next();
-        if length.is_some() && coding.is_some() {
+        let is_coded = super::values(&self.fields, "transfer-encoding").next().is_some();
+        if length.is_some() && is_coded {
             return Err(Refusal::new(502, "both content-length and transfer-encoding"));
         }
         if method == "HEAD" || self.status < 200 || matches!(self.status, 204 | 304) {
             return Ok(Framing::None);
         }
-        match (coding, length) {
-            (None, None) => Ok(Framing::Close),
-            (None, Some(length)) => Ok(Framing::Length(length)),
-            (Some(coding), _) => {
-                let chunked = coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
-                match chunked && self.minor == 1 {
-                    true => Ok(Framing::Chunked),
-                    false => Err(Refusal::new(502, "transfer-encoding other than chunked")),
-                }
-            }
+        let is_chunked =
+            super::is_chunked(&self.fields).map_err(|reason| Refusal::new(502, reason))?;
+        match (is_chunked, length) {
+            (true, _) if self.minor == 1 => Ok(Framing::Chunked),
+            (true, _) => Err(Refusal::new(502, "transfer-encoding in HTTP/1.0")),
+            (false, Some(length)) => Ok(Framing::Length(length)),
+            (false, None) => Ok(Framing::Close),
         }
     }
 

@@ -75,6 +75,11 @@ rows! {
     ipv6_clients_are_named => forwarding::ipv6,
 }
 
+/// Every input, by its case's name.
+pub(crate) fn inputs() -> Vec<(&'static str, Vec<u8>)> {
+    all().into_iter().map(|case| (case.name, case.input)).collect()
+}
+
 #[test]
 fn case_names_are_unique_and_the_table_is_long() {
     let mut names: Vec<&str> = all().iter().map(|case| case.name).collect();

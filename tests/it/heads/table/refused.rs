@@ -191,7 +191,11 @@ pub(in crate::heads) fn content_lengths() -> Vec<Case> {
         length("length_exponent", "Content-Length: 5e0\r\n"),
         length("length_underscore", "Content-Length: 1_000\r\n"),
         length("length_with_space", "Content-Length: 1 0\r\n"),
+        length("length_behind_a_tab", "Content-Length:\t5\r\n"),
+        length("length_before_a_tab", "Content-Length: 5\t\r\n"),
         length("length_quoted", "Content-Length: \"5\"\r\n"),
+        length("length_over_63_bits", "Content-Length: 9223372036854775808\r\n"),
+        length("length_of_64_bits", "Content-Length: 18446744073709551615\r\n"),
         length("length_over_64_bits", "Content-Length: 18446744073709551616\r\n"),
         length("length_wraps_to_five", "Content-Length: 18446744073709551621\r\n"),
         length("length_in_fullwidth_digits", "Content-Length: \u{ff15}\r\n"),
@@ -312,6 +316,8 @@ pub(in crate::heads) fn transfer_encodings() -> Vec<Case> {
         coded("coding_comma_last", "Transfer-Encoding: chunked,\r\n"),
         coded("coding_comma_first", "Transfer-Encoding: , chunked\r\n"),
         coded("coding_with_space", "Transfer-Encoding: chun ked\r\n"),
+        coded("coding_behind_a_tab", "Transfer-Encoding: \tchunked\r\n"),
+        coded("coding_before_a_tab", "Transfer-Encoding: chunked\t\r\n"),
         coded("coding_long_s", "Transfer-Encoding: chun\u{212a}ed\r\n"),
     ]
 }
