@@ -3,6 +3,7 @@
 mod cli;
 mod healthcheck;
 mod log;
+mod memory;
 mod run;
 mod sandbox;
 mod signals;
@@ -14,10 +15,6 @@ use std::process::ExitCode;
 use cli::{Command, ProcessArgs, Settings};
 use wssgate::config::Config;
 use wssgate::{probe, server};
-
-/// glibc's keeps what was freed as long as anything above it is in use.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Start-up or run-time failure, or a drain that ran out of time.
 const FAILURE: u8 = 1;

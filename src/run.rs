@@ -17,7 +17,7 @@ use wssgate::tls;
 use wssgate::top;
 
 use crate::cli::{self, Settings};
-use crate::{sandbox, signals, systemd};
+use crate::{memory, sandbox, signals, systemd};
 
 /// Runs a program on a runtime of its own, which the threads that serve connections are no part of.
 pub(crate) fn start<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -40,6 +40,7 @@ pub(crate) fn serve(config: Config, no_sandbox: bool, settings: Settings) -> any
         config.listeners.iter().flat_map(|one| one.listen.iter().chain(&one.redirect_http));
     let listen = listen.chain(&config.admin.listen);
     let sandbox = sandbox::enter(no_sandbox, listen, key_log.as_deref());
+    memory::give_back();
     start(async {
         let orders = signals::listen()?;
         let server = Server::bind(config, raise_open_files())?;
@@ -60,6 +61,7 @@ pub(crate) fn top(client: &Client, interval: Duration) -> anyhow::Result<bool> {
 pub(crate) fn demo(listen: Vec<Listen>, no_sandbox: bool) -> anyhow::Result<bool> {
     take_over_passed();
     let sandbox = sandbox::enter(no_sandbox, listen.iter(), None);
+    memory::give_back();
     start(async {
         let orders = signals::listen()?;
         let upstream = demo::Upstream::bind().await?;
