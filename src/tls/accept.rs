@@ -101,8 +101,12 @@ where
 {
     poll_fn(|cx| Poll::Ready(stream.take_in_first(cx))).await?;
     while stream.state().is_handshaking() {
-        poll_fn(|cx| stream.poll_send(cx)).await?;
-        poll_fn(|cx| stream.poll_receive(cx, &mut ReadBuf::new(&mut []))).await?;
+        // Both at once: a client may write before it reads on.
+        let receive = poll_fn(|cx| match stream.poll_send(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => stream.poll_receive(cx, &mut ReadBuf::new(&mut [])),
+        });
+        receive.await?;
     }
     if stream.state().protocol_version() == Some(ProtocolVersion::TLSv1_2) {
         // The client waits for our last message.

@@ -61,6 +61,8 @@ pub struct ServerStream<S> {
     plain: Queue,
     /// TLS bytes that have not left.
     outgoing: Queue,
+    /// Some of it is TLS' own, and nobody has tried to send it.
+    is_queued: bool,
     /// close_notify has come: there is nothing more to read.
     is_over: bool,
     /// close_notify was sent: there is nothing more to write.
@@ -113,7 +115,8 @@ impl<S> ServerStream<S> {
             Err(error) => return Err((error, stream)),
         };
         let (plain, outgoing) = Default::default();
-        Ok(Self { stream, tls, received, plain, outgoing, is_over: false, is_closed: false })
+        let (is_queued, is_over, is_closed) = Default::default();
+        Ok(Self { stream, tls, received, plain, outgoing, is_queued, is_over, is_closed })
     }
 
     /// What was agreed on.
@@ -148,6 +151,7 @@ impl<S> ServerStream<S> {
                 }
                 Ok(ConnectionState::EncodeTlsData(mut data)) => {
                     encode(&mut data, &mut self.outgoing.bytes)?;
+                    self.is_queued = true;
                 }
                 // It leaves with what is written next.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
@@ -161,8 +165,8 @@ impl<S> ServerStream<S> {
         }
     }
 
-    /// Has rustls write into `out`, which must be large enough.
-    fn write(
+    /// Has rustls write, into room that must do.
+    fn encrypt_with(
         &mut self,
         write: impl FnOnce(&mut WriteTraffic<'_, ServerConnectionData>) -> Option<usize>,
     ) -> io::Result<usize> {
@@ -198,8 +202,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
             let wanted = (kept + out.remaining().max(MIN_READ_BYTES)).min(buffer.len());
             let mut space = ReadBuf::new(&mut buffer[kept..wanted]);
             if Pin::new(&mut self.stream).poll_read(cx, &mut space)?.is_pending() {
-                // A ticket need not wait for the first answer. If it cannot leave, a write will say so.
-                let _ = self.poll_send(cx);
+                // A ticket need not wait for the first answer. Of what a writer tries to send the writer is told.
+                if self.is_queued {
+                    let _ = self.poll_send(cx);
+                }
                 return Poll::Pending;
             }
             let read = space.filled().len();
@@ -236,6 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
 
     /// Sends what waits to be sent.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_queued = false;
         while !self.outgoing.is_empty() {
             let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, self.outgoing.waiting()))?;
             if sent == 0 {
@@ -313,7 +320,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
         }
         let plain = &buf[..buf.len().min(WRITE_BYTES)];
         with_buffer(|buffer| {
-            let length = this.write(|traffic| traffic.encrypt(plain, buffer).ok())?;
+            let length = this.encrypt_with(|traffic| traffic.encrypt(plain, buffer).ok())?;
             let mut sent = 0;
             if this.outgoing.is_empty()
                 && let Poll::Ready(written) =
@@ -342,7 +349,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
         if !this.is_closed {
             let mut alert = [0; ALERT_BYTES];
             // Within a handshake there is nothing to say goodbye to.
-            if let Ok(length) = this.write(|traffic| traffic.queue_close_notify(&mut alert).ok()) {
+            if let Ok(length) =
+                this.encrypt_with(|traffic| traffic.queue_close_notify(&mut alert).ok())
+            {
                 this.outgoing.push(&alert[..length]);
             }
             this.is_closed = true;
@@ -351,3 +360,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ServerStream<S> {
         Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;
