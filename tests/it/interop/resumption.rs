@@ -1,5 +1,5 @@
 //! Resumption as OpenSSL and curl see it: within one program, between several, and over the end of a
-//! period, with clocks that are set by libfaketime. `tickets.rs` has what needs no program that is not ours.
+//! period, with clocks that are ahead. `tickets.rs` has what needs no program that is not ours.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tokio::process::Command;
 use tokio_rustls::rustls::ALL_VERSIONS;
 
 use super::openssl::s_client;
-use crate::support::{Replica, TlsOptions, eventually, faketime, program, repository, within};
+use crate::support::{Replica, TlsOptions, clock_of, eventually, program, repository, within};
 
 /// The flag of s_client, what it and curl call the version, and the flags of curl.
 const VERSIONS: [(&str, &str, [&str; 3]); 2] = [
@@ -87,7 +87,6 @@ async fn curl_resumes_by_ticket_with_tls_1_3_and_by_its_session_before() {
 }
 
 #[tokio::test]
-#[ignore = "needs faketime"]
 async fn sessions_outlive_the_period_of_their_key_by_another_one() {
     let dir = tempfile::tempdir().unwrap();
     let key = key_file(dir.path(), "key");
@@ -108,11 +107,6 @@ async fn sessions_outlive_the_period_of_their_key_by_another_one() {
         ] {
             assert_eq!(replica.resumes(&config).await, resumes, "{why}, {version:?}");
         }
-    }
-    // When it is killed, libfaketime leaves things behind in /dev/shm.
-    for mut replica in [first, second, third] {
-        replica.binary.signal("TERM").await;
-        replica.binary.exit().await;
     }
 }
 
@@ -165,13 +159,10 @@ async fn replica_at(key: &str, since: Duration) -> Replica {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let shift = since.as_secs().cast_signed() - (now % PERIOD.as_secs()).cast_signed();
     let shifted = UNIX_EPOCH + Duration::from_secs(now.saturating_add_signed(shift));
-    let library = faketime().await;
-    let variables = [
-        ("LD_PRELOAD", &*library),
-        ("FAKETIME", &format!("{shift:+}")),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ("FAKETIME_DISABLE_SHM", "1"),
-    ];
+    let clock = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clock{shift}"));
+    fs::write(&clock, shift.to_string()).unwrap();
+    let variables = clock_of(&clock).await;
+    let variables = variables.each_ref().map(|(name, value)| (*name, &**value));
     let replica = Replica::start_with(&[key], &variables).await;
     let line = replica.binary.line("listening").await;
     let said = humantime::parse_rfc3339(line["timestamp"].as_str().unwrap()).unwrap();

@@ -20,7 +20,7 @@ pub(crate) use binary::{Binary, certificate_arguments};
 pub(crate) use black_hole::BlackHole;
 pub(crate) use client::{Client, Connector, TlsOptions};
 pub(crate) use name_server::{Mood, NameServer};
-pub(crate) use process::{Process, faketime, free_port, installed, program};
+pub(crate) use process::{Process, clock_of, free_port, installed, program};
 pub(crate) use proxy::Proxy;
 pub(crate) use replica::Replica;
 pub(crate) use upstream::{Conversation, Upstream};

@@ -4,11 +4,12 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Stdio, id};
 
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::OnceCell;
 
 use super::{eventually, repository, within};
 
@@ -121,9 +122,17 @@ pub(crate) fn installed(path: &str) -> PathBuf {
     path
 }
 
-/// The library that sets a program's clock, for LD_PRELOAD: its own wrapper would stay between us and the program.
-pub(crate) async fn faketime() -> String {
-    let mut printing = Command::new(program("faketime"));
-    let printing = printing.args(["-m", "-f", "+0", "printenv", "LD_PRELOAD"]).output();
-    String::from_utf8(printing.await.unwrap().stdout).unwrap().trim().to_owned()
+/// The variables of a program whose time of day is ahead by the seconds that `file` says, whenever they are written.
+pub(crate) async fn clock_of(file: &Path) -> [(&'static str, String); 2] {
+    static LIBRARY: OnceCell<String> = OnceCell::const_new();
+    let build = || async {
+        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clock-{}.so", id()));
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library);
+        compiler.arg(repository("tests/it/support/clock.c"));
+        assert!(compiler.status().await.expect("a C compiler").success());
+        library.display().to_string()
+    };
+    let library = LIBRARY.get_or_init(build).await.clone();
+    [("LD_PRELOAD", library), ("CLOCK_AHEAD_FILE", file.display().to_string())]
 }
