@@ -1,6 +1,6 @@
 //! TLS: rustls with aws-lc-rs, from files to a handshaken stream.
 //!
-//! Towards clients a [`Store`] holds what handshakes are made of; [`watch()`] keeps it up to date; [`accept`]
+//! Towards clients a [`Store`] holds what handshakes are made of; [`watch()`] keeps it up to date; [`accept()`]
 //! is the server's side of one handshake. Towards upstreams that speak TLS a [`Connector`] is both; an
 //! [`Inspector`] shakes hands to tell of it.
 
