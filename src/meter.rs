@@ -29,22 +29,23 @@ impl Default for Meter {
 }
 
 impl Meter {
-    /// Counts bytes that were written to the upstream.
-    pub fn add_to_upstream(&self, bytes: usize) {
+    /// Counts bytes that were written to the upstream. Returns the time since the last byte either way.
+    pub fn add_to_upstream(&self, bytes: usize) -> Duration {
         self.to_upstream.fetch_add(bytes as u64, Relaxed);
-        self.touch();
+        self.touch()
     }
 
-    /// Counts bytes that were written to the client.
-    pub fn add_to_client(&self, bytes: usize) {
+    /// Counts bytes that were written to the client. Returns the time since the last byte either way.
+    pub fn add_to_client(&self, bytes: usize) -> Duration {
         self.to_client.fetch_add(bytes as u64, Relaxed);
-        self.touch();
+        self.touch()
     }
 
-    /// Marks this moment as one in which something moved.
-    pub fn touch(&self) {
+    /// Marks this moment as one in which something moved. Returns the time since the last one.
+    pub fn touch(&self) -> Duration {
         let elapsed = u64::try_from(self.made.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.moved.store(elapsed, Relaxed);
+        let last = self.moved.swap(elapsed, Relaxed);
+        Duration::from_nanos(elapsed.saturating_sub(last))
     }
 
     /// When the last byte moved; the meter's making, before the first.
@@ -74,11 +75,11 @@ mod tests {
         assert_eq!(meter.moved_at(), made);
         tokio::time::advance(Duration::from_secs(3)).await;
         assert_eq!(meter.moved_at(), made, "time alone moves nothing");
-        meter.add_to_upstream(5);
+        assert_eq!(meter.add_to_upstream(5), Duration::from_secs(3));
         assert_eq!(meter.moved_at(), made + Duration::from_secs(3));
         tokio::time::advance(Duration::from_secs(1)).await;
-        meter.add_to_client(7);
-        meter.add_to_client(1);
+        assert_eq!(meter.add_to_client(7), Duration::from_secs(1));
+        assert_eq!(meter.add_to_client(1), Duration::ZERO);
         assert_eq!((meter.to_upstream(), meter.to_client()), (5, 8));
         assert_eq!(meter.moved_at(), made + Duration::from_secs(4));
         tokio::time::advance(Duration::from_secs(1)).await;

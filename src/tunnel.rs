@@ -1,9 +1,9 @@
 //! The tunnel: bytes both ways between two streams until both ends are closed, or it is cut.
 //!
 //! `copy_bidirectional` moves the bytes; what is added is what it lacks: counts that survive errors,
-//! the reason of the end and who caused it, timers, and rest. A tunnel in which nothing moves
-//! lets go of the copy and its buffers and waits for either stream to be readable. [`run`]
-//! shuts both streams down before it returns; the caller drops them.
+//! the reason of the end and who caused it, timers, and rest. A tunnel in which nothing is under way
+//! lets go of the copy and its buffers and waits for either stream to be readable: at once, unless it is
+//! busy. [`run`] shuts both streams down before it returns; the caller drops them.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -25,12 +25,12 @@ use side::{Flow, Growth, Side};
 /// a word now and then, or is only closed, takes little; one that streams makes few calls.
 const BUFFER_BYTES: [usize; 3] = [1024, 8 * 1024, 64 * 1024];
 
-/// Time without a byte after which a tunnel rests that has only just begun to speak: many that open at
-/// once, or say a word now and then, must not all hold buffers at once.
-const REST_SOON: Duration = Duration::from_millis(100);
+/// Time without a byte after which a tunnel is not busy any more.
+const REST_AFTER: Duration = Duration::from_millis(100);
 
-/// The same for one that has spoken for longer than this: it is looked at less often.
-const REST_AFTER: Duration = Duration::from_secs(1);
+/// So many writes, none of them [`REST_AFTER`] the last, make a tunnel busy: it keeps its buffers for the next one, as
+/// making them costs more than a timer now and then. For who says a word now and then, it is the timer that costs more.
+const BUSY_WRITES: u32 = 8;
 
 /// How long a cut tunnel may take to say its goodbye (close_notify, FIN).
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -155,18 +155,15 @@ where
         ending,
         known: None,
         cut,
-        copying: Copying::Yes,
-        began: started,
+        stage: Stage::default(),
         is_set: false,
         sleep: pin!(sleep_until(started)),
     };
     let end = loop {
-        timers.begin(Copying::Yes);
         if let Some(end) = copy(client, upstream, &flow, &mut timers).await {
             break end;
         }
-        flow.shrink();
-        timers.begin(Copying::No);
+        flow.calm();
         let rested = poll_fn(|cx| {
             let client = client.poll_read_ready(cx).is_ready();
             let upstream = upstream.poll_read_ready(cx).is_ready();
@@ -213,6 +210,7 @@ where
             match flow.growth() {
                 Some(Growth::Now) => return Poll::Ready(Pause::Grow),
                 Some(Growth::Never) => cx.waker().wake_by_ref(),
+                None if flow.may_rest() && !flow.is_busy() => return Poll::Ready(Pause::Rest),
                 None => {}
             }
             timers.poll(cx).map(|reason| reason.map_or(Pause::Rest, |it| Pause::End(by_us(it))))
@@ -247,10 +245,11 @@ where
     let _ = client.shutdown().await;
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Copying {
-    Yes,
-    No,
+/// What the deadlines depend on besides the time of the last byte.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Stage {
+    is_busy: bool,
+    is_half_closed: bool,
 }
 
 /// What ends a tunnel besides its two sides, and what lets it rest.
@@ -262,19 +261,14 @@ struct Timers<'a> {
     /// What `ending` said when the deadlines were looked at.
     known: Option<(Instant, Reason)>,
     cut: Option<Cut>,
-    copying: Copying,
-    /// Since when it is copied, or not.
-    began: Instant,
+    /// That of the time when they were looked at.
+    stage: Stage,
     /// Whether `sleep` is set to the next deadline.
     is_set: bool,
     sleep: Pin<&'a mut Sleep>,
 }
 
 impl Timers<'_> {
-    fn begin(&mut self, copying: Copying) {
-        (self.copying, self.began, self.is_set) = (copying, Instant::now(), false);
-    }
-
     /// Ready when the tunnel is to end, with the reason, or may rest: `None`.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Reason>> {
         if let Some(cut) = &mut self.cut
@@ -282,8 +276,10 @@ impl Timers<'_> {
         {
             return Poll::Ready(Some(reason));
         }
-        if self.ending.poll(cx.waker()) != self.known {
-            self.is_set = false;
+        let stage =
+            Stage { is_busy: self.flow.is_busy(), is_half_closed: self.flow.is_half_closed() };
+        if self.ending.poll(cx.waker()) != self.known || stage != self.stage {
+            (self.stage, self.is_set) = (stage, false);
         }
         loop {
             if self.is_set {
@@ -299,17 +295,15 @@ impl Timers<'_> {
                 }
                 wake = wake.min(deadline);
             }
-            if self.copying == Copying::Yes {
-                let is_new = now < self.began + REST_AFTER;
-                let patience = if is_new { REST_SOON } else { REST_AFTER };
-                let rest = moved + patience;
+            if stage.is_busy {
+                let rest = moved + REST_AFTER;
                 if rest > now {
                     wake = wake.min(rest);
                 } else if self.flow.may_rest() {
                     return Poll::Ready(None);
                 } else {
                     // Bytes wait for a slow reader, or one side has ended: look again later.
-                    wake = wake.min(now + patience);
+                    wake = wake.min(now + REST_AFTER);
                 }
             }
             self.sleep.as_mut().reset(wake);
@@ -318,7 +312,7 @@ impl Timers<'_> {
     }
 
     fn deadlines(&self, moved: Instant) -> impl Iterator<Item = (Instant, Reason)> {
-        let half_close = self.limits.half_close_timeout.filter(|_| self.flow.is_half_closed());
+        let half_close = self.limits.half_close_timeout.filter(|_| self.stage.is_half_closed);
         [
             self.known,
             self.lifetime.map(|at| (at, Reason::MaxLifetime)),

@@ -3,12 +3,15 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{BUFFER_BYTES, End, Party, Reason};
+use super::{BUFFER_BYTES, BUSY_WRITES, End, Party, REST_AFTER, Reason};
 use crate::meter::Meter;
 
 const NOBODY: u8 = 0;
@@ -20,6 +23,8 @@ pub(super) struct Flow<'a> {
     pub(super) meter: &'a Meter,
     to_upstream: Lane,
     to_client: Lane,
+    /// Writes since the last pause.
+    writes: AtomicU32,
     ended_first: AtomicU8,
     /// The first side that failed without having ended, and how.
     failure: OnceLock<(u8, io::ErrorKind)>,
@@ -74,6 +79,7 @@ impl<'a> Flow<'a> {
             meter,
             to_upstream: Lane::default(),
             to_client: Lane::default(),
+            writes: AtomicU32::new(0),
             ended_first: AtomicU8::new(NOBODY),
             failure: OnceLock::new(),
         }
@@ -85,13 +91,29 @@ impl<'a> Flow<'a> {
         !self.is_half_closed() && self.to_upstream.is_empty() && self.to_client.is_empty()
     }
 
+    /// Whether it keeps its buffers while nothing is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        let is_wide = |lane: &Lane| lane.size.load(Relaxed) > 0;
+        self.writes.load(Relaxed) >= BUSY_WRITES
+            || is_wide(&self.to_upstream)
+            || is_wide(&self.to_client)
+    }
+
+    /// Counts a write that came so long after the last one.
+    fn written(&self, pause: Duration) {
+        let writes =
+            if pause < REST_AFTER { self.writes.load(Relaxed).saturating_add(1) } else { 1 };
+        self.writes.store(writes, Relaxed);
+    }
+
     /// Bytes of the copy buffers from here on, of the direction to the upstream and of that to the client.
     pub(super) fn buffer_bytes(&self) -> (usize, usize) {
         (self.to_upstream.buffer_bytes(), self.to_client.buffer_bytes())
     }
 
-    /// Buffers begin small again.
-    pub(super) fn shrink(&self) {
+    /// It is busy no more, and its buffers begin small again.
+    pub(super) fn calm(&self) {
+        self.writes.store(0, Relaxed);
         for lane in [&self.to_upstream, &self.to_client] {
             lane.size.store(0, Relaxed);
             lane.is_narrow.store(false, Relaxed);
@@ -278,10 +300,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Side<'_, S> {
         let lane = this.emptied();
         lane.unwritten.fetch_sub(written as u64, Relaxed);
         lane.unflushed.store(true, Relaxed);
-        match this.name {
+        this.flow.written(match this.name {
             CLIENT => this.flow.meter.add_to_client(written),
             _ => this.flow.meter.add_to_upstream(written),
-        }
+        });
         Poll::Ready(Ok(written))
     }
 

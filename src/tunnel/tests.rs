@@ -343,6 +343,30 @@ async fn a_tunnel_at_rest_reads_nothing_and_wakes_without_losing_a_byte() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_rests_at_once_after_a_word_and_a_busy_one_after_a_pause() {
+    let running = start(Limits::default());
+    let rests = || both(&running).iter().all(|(peer, _)| peer.is_waited_for());
+    for _ in 0..20 {
+        sleep(REST_AFTER).await;
+        for (near, far) in [Party::Client, Party::Upstream].map(|party| sides(&running, party)) {
+            near.send(b"ping");
+            assert_eq!(far.read(4).await, b"ping");
+            sleep(REST_AFTER / 50).await;
+            assert!(rests());
+        }
+    }
+    sleep(REST_AFTER).await;
+    for turn in 0..BUSY_WRITES * 3 {
+        sleep(REST_AFTER / 50).await;
+        assert_eq!(rests(), turn < BUSY_WRITES, "after {turn} in a row");
+        running.client.send(b"x");
+        assert_eq!(running.upstream.read(1).await, b"x");
+    }
+    sleep(REST_AFTER * 2).await;
+    assert!(rests());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_end_or_an_error_wakes_a_tunnel_at_rest() {
     for side in [Party::Client, Party::Upstream] {
         let running = start(Limits::default());
