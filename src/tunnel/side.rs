@@ -113,7 +113,9 @@ impl<'a> Flow<'a> {
 
     /// It is busy no more, and its buffers begin small again.
     pub(super) fn calm(&self) {
-        self.writes.store(0, Relaxed);
+        if self.writes.load(Relaxed) >= BUSY_WRITES {
+            self.writes.store(0, Relaxed);
+        }
         for lane in [&self.to_upstream, &self.to_client] {
             lane.size.store(0, Relaxed);
             lane.is_narrow.store(false, Relaxed);
