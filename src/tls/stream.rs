@@ -20,8 +20,14 @@ use tokio_rustls::rustls::{CommonState, Error, InvalidMessage, ServerConfig};
 
 use crate::tunnel::ReadReady;
 
-/// Bytes encrypted at once: four full records (RFC 8446, 5.1).
-const WRITE_BYTES: usize = 64 * 1024;
+/// Plaintext of a full record (RFC 8446, 5.1).
+const RECORD_BYTES: usize = 16 * 1024;
+
+/// Bytes encrypted at once.
+const WRITE_BYTES: usize = 4 * RECORD_BYTES;
+
+/// What TLS puts around it at most: header, nonce and tag of AES-GCM in TLS 1.2 (RFC 5288, 3).
+const OVERHEAD_BYTES: usize = 5 + 8 + 16;
 
 /// TLS bytes read at least at once, however little room there is for what is in them.
 const MIN_READ_BYTES: usize = 4 * 1024;
@@ -198,8 +204,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
         with_buffer(|buffer| {
             let kept = self.received.len();
             buffer[..kept].copy_from_slice(&self.received);
-            // Who has little room must not have to be kept much for.
-            let wanted = (kept + out.remaining().max(MIN_READ_BYTES)).min(buffer.len());
+            // Who has little room must not have to be kept much for; and full records, as a client in a hurry sends
+            // them, are to be whole: what is left of one is copied twice.
+            let full = out.remaining() + out.remaining().div_ceil(RECORD_BYTES) * OVERHEAD_BYTES;
+            let wanted = full.max(kept + MIN_READ_BYTES).min(buffer.len());
             let mut space = ReadBuf::new(&mut buffer[kept..wanted]);
             if Pin::new(&mut self.stream).poll_read(cx, &mut space)?.is_pending() {
                 // A ticket need not wait for the first answer. Of what a writer tries to send the writer is told.
