@@ -11,6 +11,10 @@ pub(crate) enum Figure {
     Echo,
     /// How long the slowest of a hundred small messages takes.
     EchoP99,
+    /// CPU of one small message at a given rate.
+    Paced,
+    /// How long the slowest of a hundred small messages takes at that rate.
+    PacedP99,
     /// CPU of one small message while few tunnels are open.
     FewTunnels,
     /// The same while many are.
@@ -48,9 +52,11 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Echo,
         Self::EchoP99,
+        Self::Paced,
+        Self::PacedP99,
         Self::FewTunnels,
         Self::ManyTunnels,
         Self::FewOfMany,
@@ -80,6 +86,8 @@ impl Figure {
         match self {
             Self::Echo => "echo_cpu",
             Self::EchoP99 => "echo_p99",
+            Self::Paced => "paced_echo_cpu",
+            Self::PacedP99 => "paced_echo_p99",
             Self::FewTunnels => "echo_cpu_few_tunnels",
             Self::ManyTunnels => "echo_cpu_many_tunnels",
             Self::FewOfMany => "echo_cpu_few_of_many_tunnels",
@@ -103,8 +111,10 @@ impl Figure {
     /// The unit of its values.
     pub(crate) fn unit(self) -> &'static str {
         match self {
-            Self::Echo | Self::FewTunnels | Self::ManyTunnels | Self::FewOfMany => "CPU µs",
-            Self::EchoP99 => "µs",
+            Self::Echo | Self::Paced | Self::FewTunnels | Self::ManyTunnels | Self::FewOfMany => {
+                "CPU µs"
+            }
+            Self::EchoP99 | Self::PacedP99 => "µs",
             Self::ToClient | Self::ToUpstream => "CPU s",
             Self::Full | Self::FullP256 | Self::FullHybrid | Self::Resumed => "CPU ms",
             Self::IdleSmall | Self::IdleLarge => "bytes",
@@ -121,6 +131,10 @@ impl Figure {
         match self {
             Self::Echo => "CPU µs per echo of 125 bytes, 64 tunnels".into(),
             Self::EchoP99 => "wall-clock µs of an echo of 125 bytes, 64 tunnels, p99".into(),
+            Self::Paced => "CPU µs per echo of 125 bytes, 16,000 a second in 64 tunnels".into(),
+            Self::PacedP99 => {
+                "wall-clock µs of an echo of 125 bytes, 16,000 a second in 64 tunnels, p99".into()
+            }
             Self::FewTunnels => {
                 format!("CPU µs per echo of 125 bytes, 64 under way in {few} tunnels")
             }

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use tokio::task::JoinSet;
+use tokio::time::interval;
 
 use crate::certificate::Files;
 use crate::client::{Client, Handshake, Tunnel};
@@ -15,6 +16,8 @@ use crate::latency::Histogram;
 use crate::proxy::Proxy;
 
 const ECHO_TUNNELS: usize = 64;
+/// Between two messages of one tunnel at the given rate.
+pub(crate) const PACE: Duration = Duration::from_millis(4);
 const BULK_TUNNELS: usize = 4;
 const CONNECTING_CLIENTS: usize = 16;
 
@@ -23,6 +26,9 @@ const CONNECTING_CLIENTS: usize = 16;
 pub(crate) enum Load {
     /// 64 tunnels, each sending one message of 125 bytes after the other, waiting for each echo. Counts echoes.
     Echo,
+    /// 64 tunnels, each sending one message of 125 bytes every 4 ms and waiting for its echo: 16,000 a second, which
+    /// leaves all parties time to spare. Counts echoes.
+    Paced,
     /// The upstream sends as fast as 4 tunnels take it. Counts bytes.
     ToClient,
     /// The clients send as fast as 4 tunnels take it. Counts bytes.
@@ -35,7 +41,7 @@ pub(crate) enum Load {
 pub(crate) struct Running {
     tasks: JoinSet<Result<()>>,
     done: Arc<AtomicU64>,
-    /// How long echoes took, in `Load::Echo`.
+    /// How long echoes took, in `Load::Echo` and `Load::Paced`.
     pub(crate) times: Arc<Histogram>,
 }
 
@@ -65,7 +71,7 @@ impl Load {
 
     fn clients(self) -> usize {
         match self {
-            Self::Echo => ECHO_TUNNELS,
+            Self::Echo | Self::Paced => ECHO_TUNNELS,
             Self::ToClient | Self::ToUpstream => BULK_TUNNELS,
             Self::Connect(_) => CONNECTING_CLIENTS,
         }
@@ -73,7 +79,8 @@ impl Load {
 
     async fn work(self, client: Client, done: &AtomicU64, times: &Histogram) -> Result<()> {
         match self {
-            Self::Echo => echo(client.open("/echo").await?, done, times).await,
+            Self::Echo => echo(client.open("/echo").await?, None, done, times).await,
+            Self::Paced => echo(client.open("/echo").await?, Some(PACE), done, times).await,
             Self::ToClient => receive(client.open("/source").await?, done).await,
             Self::ToUpstream => send(client.open("/sink").await?).await,
             Self::Connect(handshake) => connect(&client, handshake, done).await,
@@ -148,9 +155,18 @@ pub(crate) async fn close(mut tunnels: Vec<Tunnel>) -> Result<()> {
     Ok(())
 }
 
-async fn echo(mut tunnel: Tunnel, done: &AtomicU64, times: &Histogram) -> Result<()> {
+async fn echo(
+    mut tunnel: Tunnel,
+    pace: Option<Duration>,
+    done: &AtomicU64,
+    times: &Histogram,
+) -> Result<()> {
     let mut exchange = Exchange::new(frame::ECHO_BYTES);
+    let mut pace = pace.map(interval);
     loop {
+        if let Some(pace) = &mut pace {
+            pace.tick().await;
+        }
         let began = Instant::now();
         tunnel.echo(&mut exchange).await?;
         times.add(began.elapsed());

@@ -26,6 +26,8 @@ const MIB: f64 = 1024.0 * 1024.0;
 pub(crate) enum Measurement {
     /// CPU time and p99 of `Load::Echo`.
     Echo,
+    /// The same of `Load::Paced`.
+    Paced,
     /// CPU time of another load.
     Cpu(Load, Figure),
     /// CPU time of the same load among few tunnels and among many.
@@ -44,8 +46,9 @@ pub(crate) enum Measurement {
 type Values = Vec<(Figure, f64)>;
 
 impl Measurement {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Echo,
+        Self::Paced,
         Self::Crowd,
         Self::Cpu(Load::ToClient, Figure::ToClient),
         Self::Cpu(Load::ToUpstream, Figure::ToUpstream),
@@ -63,6 +66,7 @@ impl Measurement {
     pub(crate) fn figures(self) -> Vec<Figure> {
         match self {
             Self::Echo => vec![Figure::Echo, Figure::EchoP99],
+            Self::Paced => vec![Figure::Paced, Figure::PacedP99],
             Self::Cpu(_, figure) => vec![figure],
             Self::Crowd => vec![Figure::FewTunnels, Figure::ManyTunnels, Figure::FewOfMany],
             Self::MemorySmall => vec![Figure::IdleSmall, Figure::Start, Figure::KeptSmall],
@@ -125,7 +129,8 @@ async fn serving(
     let proxy = Proxy::start(installed, files, room).await?;
     column.set_negotiated(proxy.negotiated.as_deref());
     match measurement {
-        Measurement::Echo => echo(&proxy, files, plan).await,
+        Measurement::Echo => echo(Load::Echo, measurement, &proxy, files, plan).await,
+        Measurement::Paced => echo(Load::Paced, measurement, &proxy, files, plan).await,
         Measurement::Cpu(load, figure) => cpu(load, figure, &proxy, files, plan).await,
         Measurement::Crowd => crowd(&proxy, files, plan).await,
         Measurement::MemorySmall => {
@@ -139,13 +144,20 @@ async fn serving(
 }
 
 /// CPU time of the proxy for each echo, and how long one takes.
-async fn echo(proxy: &Proxy, files: &Files, plan: &Plan) -> Result<Values> {
-    let mut running = Load::Echo.start(proxy, files)?;
+async fn echo(
+    load: Load,
+    measurement: Measurement,
+    proxy: &Proxy,
+    files: &Files,
+    plan: &Plan,
+) -> Result<Values> {
+    let mut running = load.start(proxy, files)?;
     sleep(plan.warm_up).await;
     let times = running.times.read();
     let each = cpu_each(proxy, plan.window, || running.done()).await?;
     let p99 = running.times.read().quantile(&times, 0.99).context("nothing was timed")?;
-    Ok(vec![(Figure::Echo, each * 1e6), (Figure::EchoP99, p99.as_secs_f64() * 1e6)])
+    let values = [each * 1e6, p99.as_secs_f64() * 1e6];
+    Ok(measurement.figures().into_iter().zip(values).collect())
 }
 
 /// CPU time of the proxy for each thing that the load gets done.
@@ -160,7 +172,7 @@ async fn cpu(
     sleep(plan.warm_up).await;
     let each = cpu_each(proxy, plan.window, || running.done()).await?;
     let scale = match load {
-        Load::Echo => 1e6,
+        Load::Echo | Load::Paced => 1e6,
         Load::ToClient | Load::ToUpstream => 1e9,
         Load::Connect(_) => 1e3,
     };
