@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::{AcquireError, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::failure::{Failure, Stage};
@@ -119,7 +120,7 @@ async fn handshake(
     record: &mut Record,
 ) -> Result<Encrypted, Failure> {
     let accept = async {
-        let place = shared.handshakes.acquire().await;
+        let place = place(shared).await;
         let mut accept = std::pin::pin!(tls::accept(&shared.tls, first, stream));
         tokio::select! {
             biased;
@@ -150,6 +151,15 @@ async fn handshake(
             Err(Failure::client(Stage::Tls, "handshake not done within the setup timeout"))
         }
     }
+}
+
+/// A place among the handshakes under way, in its turn.
+async fn place(shared: &Shared) -> Result<SemaphorePermit<'_>, AcquireError> {
+    if let Ok(place) = shared.handshakes.try_acquire() {
+        return Ok(place);
+    }
+    shared.metrics.handshake_queued();
+    shared.handshakes.acquire().await
 }
 
 /// Reads a head within the deadline.
