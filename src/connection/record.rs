@@ -39,8 +39,8 @@ pub(super) struct Record {
     status: Option<u16>,
     upstream: Option<Target>,
     setup: Duration,
-    /// Why it ends, once nothing but the answer to that is on its way.
-    verdict: Option<Failure>,
+    /// Why it ends, once nothing but the answer to that is on its way. Boxed, as a resting tunnel keeps room for it.
+    verdict: Option<Box<Failure>>,
 }
 
 /// One line: the fields that every line has, those given, the message.
@@ -168,12 +168,12 @@ impl Record {
 
     /// It ends with this failure, whose answer the client has yet to take.
     pub(super) fn judged(&mut self, failure: &Failure) {
-        self.verdict = Some(failure.clone());
+        self.verdict = Some(Box::new(failure.clone()));
     }
 
     /// Why it ended, when a drain has cut it at this stage: the drain, unless that was settled before.
     pub(super) fn cut(&mut self, stage: Stage) -> Failure {
-        self.verdict.take().unwrap_or_else(|| Failure::drain(stage))
+        self.verdict.take().map_or_else(|| Failure::drain(stage), |failure| *failure)
     }
 
     pub(super) fn tunnel_opened(&self) {
