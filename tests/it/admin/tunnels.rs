@@ -13,6 +13,9 @@ async fn they_are_listed_newest_first() {
     for _ in 0..3 {
         clients.push(tunnel(&proxy).await);
     }
+    let counted = || proxy.reporter.status().totals.to_client_bytes == 15;
+    // A client has its bytes a moment before they are counted.
+    eventually("all bytes are counted", counted).await;
     let listed = ask(admin, "GET /tunnels").await.json();
     assert_eq!(listed["open"], 3);
     let tunnels = listed["tunnels"].as_array().unwrap();
