@@ -38,13 +38,14 @@ pub enum Error {
 }
 
 /// Reads the upstream's response head into `buf`, relays interim ones, and returns the length of the
-/// real one. What the upstream sent behind it stays in `buf`. The caller sets the time limit.
+/// real one. What the upstream sent behind it stays in `buf`. `is_amid` is true while the client may have a part of an
+/// interim one: nothing else can be sent then. The caller sets the time limit.
 pub async fn head<U, C>(
     upstream: &mut U,
     client: &mut C,
     request: &Request<'_>,
-    buf: &mut Vec<u8>,
-    limit: usize,
+    (buf, limit): (&mut Vec<u8>, usize),
+    is_amid: &AtomicBool,
 ) -> Result<usize, Error>
 where
     U: AsyncRead + Unpin,
@@ -63,7 +64,9 @@ where
         if request.takes_interim() {
             let mut out = Vec::with_capacity(length);
             interim.rewrite("", None, &mut out);
+            is_amid.store(true, Relaxed);
             write_now(client, &out).await.map_err(Error::Client)?;
+            is_amid.store(false, Relaxed);
         }
         buf.drain(..length);
     }

@@ -60,6 +60,8 @@ pub(super) struct Exchange<'a> {
 struct Progress {
     /// The answer's head is on its way to the client: no other can be sent.
     answering: AtomicBool,
+    /// So is an interim one, which the client has not taken yet.
+    is_amid_interim: AtomicBool,
     /// The gate stays shut.
     refused: Notify,
     /// It is the upstream that is waited for: it has the whole request, or does not take it.
@@ -68,6 +70,13 @@ struct Progress {
     consumed: AtomicBool,
     /// The client has ended its side.
     client_ended: AtomicBool,
+}
+
+impl Progress {
+    /// Whether the client has a part of an answer, or may have: no other can begin.
+    fn is_answering(&self) -> bool {
+        self.answering.load(Relaxed) || self.is_amid_interim.load(Relaxed)
+    }
 }
 
 impl Exchange<'_> {
@@ -111,7 +120,7 @@ impl Exchange<'_> {
         match result {
             Ok(Answer::Switched(first)) => Ok(Outcome::Switched(first)),
             Ok(Answer::Relayed { keep }) => Ok(Outcome::Answered(keep.then_some(ahead))),
-            Err(failure) if progress.answering.load(Relaxed) => Err(failure.unanswered()),
+            Err(failure) if progress.is_answering() => Err(failure.unanswered()),
             Err(failure) => Err(failure),
         }
     }
@@ -144,7 +153,8 @@ impl Exchange<'_> {
     {
         let mut buf = Vec::new();
         let limit = self.shared.max_head_bytes;
-        let length = relay::head(upstream, client, self.request, &mut buf, limit)
+        let is_amid = &progress.is_amid_interim;
+        let length = relay::head(upstream, client, self.request, (&mut buf, limit), is_amid)
             .await
             .map_err(|error| Failure::relay(Stage::Gate, error))?;
         let shut = |refusal| Failure::upstream(Stage::Gate, refusal, None);

@@ -9,7 +9,7 @@ use crate::tunnel::Party;
 use crate::upstream;
 
 /// One connection's failure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) stage: Stage,
     /// Whose fault it is; picks the level of the line.

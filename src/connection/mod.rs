@@ -177,7 +177,7 @@ pub async fn run(
         tokio::select! {
             biased;
             ready = set_up => ready,
-            () = watch.set_ups_end() => Err(Failure::drain(Stage::Head)),
+            () = watch.set_ups_end() => Err(record.cut(Stage::Head)),
         }
     };
     let mut upgraded = requests(ready, record, (&accepted.site, shared), watch).await?;
@@ -188,9 +188,11 @@ pub async fn run(
 /// Serves a client whose TLS was taken off before: what fuzzing and tests without sockets begin with.
 pub async fn run_decrypted<C: Client>(accepted: Accepted<C>, watch: Watch) {
     let shared = accepted.site.current();
-    let record = Box::new(Record::new(&accepted));
+    let mut record = Box::new(Record::new(&accepted));
     let deadline = record.began_at() + shared.timeouts.setup;
-    let ready = Box::pin(set_up::finish(accepted.stream, Vec::new(), deadline, &shared)).await;
+    let buf = Vec::new();
+    let finish = set_up::finish((accepted.stream, buf), deadline, &shared, &mut record);
+    let ready = Box::pin(finish).await;
     if let Some(upgraded) = requests(ready, record, (&accepted.site, shared), watch).await {
         upgraded.run().await;
     }
@@ -224,14 +226,23 @@ async fn requests<C: Client>(
             }
             Ok(Served::Answered(next)) => {
                 record.request_served(&shared.metrics, &meter);
-                let next = next?;
-                ready = match Box::pin(set_up::next(*next, site, &mut watch)).await {
+                let next = set_up::next(*next, site, &mut watch, &mut record);
+                ready = match Box::pin(next).await {
                     Ok(Some(ready)) => Ok(ready),
                     Ok(None) => return None,
                     Err(failure) => Err(failure),
                 };
                 shared = site.current();
                 record.begin_again();
+            }
+            Ok(Served::AnsweredLast(mut client)) => {
+                // It has its answer: that it is not let linger is no part of how it was served.
+                record.request_served(&shared.metrics, &meter);
+                tokio::select! {
+                    () = Box::pin(send_last(&mut *client, b"")) => {}
+                    () = watch.cut(fastrand::f64()) => {}
+                }
+                return None;
             }
             Err(failure) => {
                 record.failed(&failure, &shared.metrics, &meter);
@@ -257,8 +268,11 @@ async fn serve<C: Client>(
         biased;
         served = serving => served,
         () = watch.clone().cut(fastrand::f64()) => {
-            shared.metrics.cut();
-            Err(Failure::drain(Stage::Response))
+            let failure = record.cut(Stage::Response);
+            if failure.side == Party::Wssgate {
+                shared.metrics.cut();
+            }
+            Err(failure)
         }
     }
 }
@@ -318,4 +332,13 @@ async fn send_last<S: AsyncRead + AsyncWrite + Unpin>(client: &mut S, answer: &[
             async { while !matches!(client.read(&mut scratch).await, Ok(0) | Err(_)) {} };
         let _ = tokio::time::timeout_at(deadline, read_off).await;
     }
+}
+
+/// The same for the answer to a failure. That stays the reason of the end, even if a drain cuts this short.
+async fn send_verdict<S>(failure: &Failure, client: &mut S, answer: &[u8], record: &mut Record)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    record.judged(failure);
+    send_last(client, answer).await;
 }

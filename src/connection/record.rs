@@ -39,6 +39,8 @@ pub(super) struct Record {
     status: Option<u16>,
     upstream: Option<Target>,
     setup: Duration,
+    /// Why it ends, once nothing but the answer to that is on its way. Boxed, as a resting tunnel keeps room for it.
+    verdict: Option<Box<Failure>>,
 }
 
 /// One line: the fields that every line has, those given, the message.
@@ -81,6 +83,7 @@ impl Record {
             status: None,
             upstream: None,
             setup: Duration::ZERO,
+            verdict: None,
         }
     }
 
@@ -161,6 +164,16 @@ impl Record {
     pub(super) fn answered(&mut self, status: u16) {
         self.status = Some(status);
         self.setup = self.began_at.elapsed();
+    }
+
+    /// It ends with this failure, whose answer the client has yet to take.
+    pub(super) fn judged(&mut self, failure: &Failure) {
+        self.verdict = Some(Box::new(failure.clone()));
+    }
+
+    /// Why it ended, when a drain has cut it at this stage: the drain, unless that was settled before.
+    pub(super) fn cut(&mut self, stage: Stage) -> Failure {
+        self.verdict.take().map_or_else(|| Failure::drain(stage), |failure| *failure)
     }
 
     pub(super) fn tunnel_opened(&self) {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::failure::{Failure, Stage};
 use super::record::Record;
 use super::set_up::read_head;
-use super::{Shared, send_last};
+use super::{Shared, send_last, send_verdict};
 use crate::drain::Watch;
 use crate::http::request::{self, Request};
 use crate::http::{Refusal, answer};
@@ -34,7 +34,7 @@ pub(super) async fn run(
     watch: &mut Watch,
 ) {
     let deadline = record.began_at() + shared.timeouts.setup;
-    let serving = async {
+    let judging = async {
         let mut buf = Vec::new();
         let limit = shared.max_head_bytes;
         let length = read_head(&mut stream, &mut buf, deadline, limit).await;
@@ -45,28 +45,32 @@ pub(super) async fn run(
             Ok(request) => {
                 record.requested(&request, shared.log_query);
                 let (status, answer) = respond(&request, shared).await;
-                send_last(&mut stream, &answer).await;
                 record.answered(status);
-                Ok(())
+                (Ok(()), Some(answer))
             }
             Err(failure) => {
-                if let Some(refusal) = failure.answer {
-                    let answer = answer::text(refusal, request::is_head(&buf), None);
-                    send_last(&mut stream, &answer).await;
-                }
-                Err(failure)
+                let is_head = request::is_head(&buf);
+                let answer = failure.answer.map(|refusal| answer::text(refusal, is_head, None));
+                (Err(failure), answer)
             }
         }
     };
-    let served = tokio::select! {
+    let (judged, answer) = tokio::select! {
         biased;
-        served = serving => served,
-        () = watch.set_ups_end() => Err(Failure::drain(Stage::Head)),
+        judged = judging => judged,
+        () = watch.set_ups_end() => (Err(Failure::drain(Stage::Head)), None),
     };
     let meter = Meter::default();
-    match served {
+    match judged {
         Ok(()) => record.request_served(&shared.metrics, &meter),
         Err(failure) => record.failed(&failure, &shared.metrics, &meter),
+    }
+    if let Some(answer) = answer {
+        tokio::select! {
+            biased;
+            () = send_last(&mut stream, &answer) => {}
+            () = watch.set_ups_end() => {}
+        }
     }
 }
 
@@ -88,9 +92,10 @@ where
                 record.requested(&request, false);
                 // The client came to this very port, and its Host says how it calls it.
                 if let Some(location) = location(&request, request.host) {
-                    send_last(stream, &answer::redirect(&location)).await;
+                    let failure = Failure::client(Stage::Head, "plain HTTP on the TLS port");
                     record.answered(308);
-                    return Failure::client(Stage::Head, "plain HTTP on the TLS port");
+                    send_verdict(&failure, stream, &answer::redirect(&location), record).await;
+                    return failure;
                 }
                 Failure::refused(Stage::Head, refusal)
             }
@@ -100,7 +105,8 @@ where
     };
     if failure.answer.is_some() {
         let is_head = request::is_head(&buf);
-        send_last(stream, &answer::text(refusal, is_head, None)).await;
+        let answer = answer::text(refusal, is_head, None);
+        send_verdict(&failure, stream, &answer, record).await;
     }
     failure
 }

@@ -7,7 +7,7 @@ use super::exchange::{self, Outcome};
 use super::failure::{Failure, Stage};
 use super::record::Record;
 use super::set_up::Ready;
-use super::{Client, Shared, proxied, send_last};
+use super::{Client, Shared, proxied, send_verdict};
 use crate::config::Origins;
 use crate::http::forwarded::Facts;
 use crate::http::request::{self, Request};
@@ -31,9 +31,10 @@ pub(super) struct Streams<C> {
 pub(super) enum Served<C> {
     /// The gate is open: both streams, with what was kept back in front.
     Tunnel(Box<Streams<C>>),
-    /// The upstream's answer was relayed whole. When the connection goes on, the client and what it has
-    /// sent since.
-    Answered(Option<Box<(C, Vec<u8>)>>),
+    /// The upstream's answer was relayed whole, and the connection goes on: the client and what it has sent since.
+    Answered(Box<(C, Vec<u8>)>),
+    /// The same, and it was the last on this connection.
+    AnsweredLast(Box<C>),
 }
 
 /// Serves the request whose head is `ready`. Whatever fails is answered here, as far as it can be.
@@ -48,13 +49,15 @@ pub(super) async fn serve<C: Client>(
         Ok(request) => request,
         Err(refusal) => {
             let failure = Failure::refused(Stage::Head, refusal);
-            return Err(answer(failure, &mut ready.client, head, shared).await);
+            return Err(answer(failure, &mut ready.client, head, (shared, record)).await);
         }
     };
     record.requested(&request, shared.log_query);
     let pool = match admit(&request, record, shared) {
         Ok(pool) => pool,
-        Err(failure) => return Err(answer(failure, &mut ready.client, head, shared).await),
+        Err(failure) => {
+            return Err(answer(failure, &mut ready.client, head, (shared, record)).await);
+        }
     };
     let persistent = may_go_on && request.is_persistent() && !request.is_websocket();
     let mut behind = behind.to_vec();
@@ -68,15 +71,10 @@ pub(super) async fn serve<C: Client>(
             Ok(Served::Tunnel(Box::new(Streams { client, upstream, hold })))
         }
         Ok((Outcome::Answered(Some(ahead)), _)) => {
-            Ok(Served::Answered(Some(Box::new((ready.client, ahead)))))
+            Ok(Served::Answered(Box::new((ready.client, ahead))))
         }
-        Ok((Outcome::Answered(None), upstream)) => {
-            // The client may linger; the upstream need not wait for that.
-            drop(upstream);
-            send_last(&mut ready.client, b"").await;
-            Ok(Served::Answered(None))
-        }
-        Err(failure) => Err(answer(failure, &mut ready.client, head, shared).await),
+        Ok((Outcome::Answered(None), _)) => Ok(Served::AnsweredLast(Box::new(ready.client))),
+        Err(failure) => Err(answer(failure, &mut ready.client, head, (shared, record)).await),
     }
 }
 
@@ -85,11 +83,11 @@ async fn answer<C: Client>(
     failure: Failure,
     client: &mut C,
     head: &[u8],
-    shared: &Shared,
+    (shared, record): (&Shared, &mut Record),
 ) -> Failure {
     if let Some(refusal) = failure.answer {
         let answer = answer::text(refusal, request::is_head(head), shared.hsts.as_deref());
-        send_last(client, &answer).await;
+        send_verdict(&failure, client, &answer, record).await;
     }
     failure
 }

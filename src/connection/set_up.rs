@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::{AcquireError, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::failure::{Failure, Stage};
 use super::record::Record;
-use super::{Client, Encrypted, Shared, Site, redirect, send_last};
+use super::{Client, Encrypted, Shared, Site, redirect, send_last, send_verdict};
 use crate::drain::Watch;
 use crate::http::{Refusal, answer, head, request};
 use crate::net::{Prefixed, Stream};
@@ -43,7 +44,7 @@ pub(super) async fn run(
         return Err(redirect::on_tls_port(&mut stream, deadline, limit, record).await);
     }
     let client = handshake((first, stream), deadline, shared, record).await?;
-    finish(client, Vec::new(), deadline, shared).await
+    finish((client, Vec::new()), deadline, shared, record).await
 }
 
 /// Waits for the next request of a client whose last one was answered and who has sent `buf` since. A
@@ -52,6 +53,7 @@ pub(super) async fn next<C: Client>(
     (mut client, mut buf): (C, Vec<u8>),
     site: &Site,
     watch: &mut Watch,
+    record: &mut Record,
 ) -> Result<Option<Ready<C>>, Failure> {
     let shared = site.current();
     if buf.is_empty() {
@@ -71,17 +73,17 @@ pub(super) async fn next<C: Client>(
     let deadline = Instant::now() + shared.timeouts.setup;
     tokio::select! {
         biased;
-        ready = finish(client, buf, deadline, &shared) => ready.map(Some),
-        () = watch.set_ups_end() => Err(Failure::drain(Stage::Head)),
+        ready = finish((client, buf), deadline, &shared, record) => ready.map(Some),
+        () = watch.set_ups_end() => Err(record.cut(Stage::Head)),
     }
 }
 
 /// Reads the rest of a head. A refusal is answered here.
 pub(super) async fn finish<C: Client>(
-    mut client: C,
-    mut buf: Vec<u8>,
+    (mut client, mut buf): (C, Vec<u8>),
     deadline: Instant,
     shared: &Shared,
+    record: &mut Record,
 ) -> Result<Ready<C>, Failure> {
     match read_head(&mut client, &mut buf, deadline, shared.max_head_bytes).await {
         Ok(head_bytes) => Ok(Ready { client, buf, head_bytes }),
@@ -89,7 +91,7 @@ pub(super) async fn finish<C: Client>(
             if let Some(refusal) = failure.answer {
                 let is_head = request::is_head(&buf);
                 let answer = answer::text(refusal, is_head, shared.hsts.as_deref());
-                send_last(&mut client, &answer).await;
+                send_verdict(&failure, &mut client, &answer, record).await;
             }
             Err(failure)
         }
@@ -118,7 +120,7 @@ async fn handshake(
     record: &mut Record,
 ) -> Result<Encrypted, Failure> {
     let accept = async {
-        let place = shared.handshakes.acquire().await;
+        let place = place(shared).await;
         let mut accept = std::pin::pin!(tls::accept(&shared.tls, first, stream));
         tokio::select! {
             biased;
@@ -137,17 +139,27 @@ async fn handshake(
         }
         Ok(Err(tls::Failed { reason, kind, stream })) => {
             metrics.handshake_failed(kind.as_str());
+            let failure = Failure::client(Stage::Tls, reason);
             if let Some(mut stream) = stream {
                 // In TLS 1.3 a client may have sent its request before it learns of the alert.
-                send_last(&mut stream, b"").await;
+                send_verdict(&failure, &mut stream, b"", record).await;
             }
-            Err(Failure::client(Stage::Tls, reason))
+            Err(failure)
         }
         Err(_) => {
             metrics.handshake_failed(tls::FailureKind::Timeout.as_str());
             Err(Failure::client(Stage::Tls, "handshake not done within the setup timeout"))
         }
     }
+}
+
+/// A place among the handshakes under way, in its turn.
+async fn place(shared: &Shared) -> Result<SemaphorePermit<'_>, AcquireError> {
+    if let Ok(place) = shared.handshakes.try_acquire() {
+        return Ok(place);
+    }
+    shared.metrics.handshake_queued();
+    shared.handshakes.acquire().await
 }
 
 /// Reads a head within the deadline.

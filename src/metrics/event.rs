@@ -63,6 +63,7 @@ impl Connections {
 #[derive(Debug)]
 pub(super) struct Handshakes {
     pub(super) made: IntCounterVec,
+    pub(super) queued: IntCounter,
     pub(super) failed: IntCounterVec,
     pub(super) seconds: Histogram,
 }
@@ -79,6 +80,10 @@ impl Handshakes {
         }
         Ok(Self {
             made,
+            queued: make.counter(
+                "handshakes_queued_total",
+                "TLS handshakes that had to wait, as too many were under way.",
+            )?,
             failed: make.counters(
                 "handshakes_failed_total",
                 &["kind"],

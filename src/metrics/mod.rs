@@ -88,6 +88,11 @@ impl Metrics {
         self.handshakes.seconds.observe(took.as_secs_f64());
     }
 
+    /// Counts a handshake with a client that has to wait for others.
+    pub fn handshake_queued(&self) {
+        self.handshakes.queued.inc();
+    }
+
     /// Counts a handshake with a client that failed.
     pub fn handshake_failed(&self, kind: &'static str) {
         self.handshakes.failed.with_label_values(&[kind]).inc();

@@ -74,19 +74,20 @@ where
         let mut rest = &received[shown..];
         while !rest.is_empty() {
             acceptor.read_tls(&mut rest)?;
-        }
-        shown = received.len();
-        match acceptor.accept() {
-            Ok(Some(hello)) => return Ok(hello),
-            Ok(None) => {}
-            Err((error, mut alert)) => {
-                let mut bytes = Vec::new();
-                alert.write_all(&mut bytes)?;
-                // Who does not take it learns nothing.
-                let _ = stream.write_all(&bytes).await;
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            // It has room for one record until it is asked what became of it.
+            match acceptor.accept() {
+                Ok(Some(hello)) => return Ok(hello),
+                Ok(None) => {}
+                Err((error, mut alert)) => {
+                    let mut bytes = Vec::new();
+                    alert.write_all(&mut bytes)?;
+                    // Who does not take it learns nothing.
+                    let _ = stream.write_all(&bytes).await;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
             }
         }
+        shown = received.len();
         received.reserve(HELLO_BYTES);
         if stream.read_buf(received).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -144,5 +145,30 @@ fn session<S>(
         identity: chain.first().and_then(|leaf| Identity::parse(leaf).ok()).map(Box::new),
         refused: refused.map(|error| failure::name(&error)),
         strict: current.choice.is_strict().then(|| Arc::clone(&current.choice)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hello_of_several_records_may_come_at_once() {
+        let roots = RootCertStore::empty();
+        let mut config =
+            ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![vec![b'a'; 250]; 200];
+        let name = ServerName::try_from("a.test").unwrap();
+        let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut bytes = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut bytes).unwrap();
+        }
+        assert!(bytes.len() > 50_000, "{}", bytes.len());
+        let hello = read_hello(&mut bytes, &mut tokio::io::empty()).await.unwrap();
+        assert_eq!(hello.client_hello().server_name(), Some("a.test"));
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use notify::event::{AccessKind, AccessMode};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
 
 use super::slot::Look;
 use super::store::Store;
@@ -18,7 +19,7 @@ use super::store::Store;
 /// Between two looks without an event.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Between two looks that have to see the same before it is believed.
+/// Between two looks that have to see the same before it is believed; for how long one waits for watches.
 const SETTLE_TIME: Duration = Duration::from_millis(250);
 
 /// Takes in what changes in the files of `store`, for as long as it is polled.
@@ -27,10 +28,14 @@ pub async fn watch(store: Arc<Store>) {
         return std::future::pending().await;
     }
     let changed = Arc::new(Notify::new());
-    let mut folders = Folders::new(Arc::clone(&changed));
+    let mut following = Following::Idle(Folders::new(Arc::clone(&changed)));
     loop {
-        // The look comes after the watch: nothing falls between them.
-        while look(&store, &mut folders).await {
+        loop {
+            // The look comes after the watch: nothing falls between them.
+            following = following.follow(&store).await;
+            if !look(&store).await {
+                break;
+            }
             sleep(SETTLE_TIME).await;
         }
         tokio::select! {
@@ -42,16 +47,38 @@ pub async fn watch(store: Arc<Store>) {
 }
 
 /// Whether there is to be another look in a moment.
-async fn look(store: &Arc<Store>, folders: &mut Folders) -> bool {
-    let (store, mut of) = (Arc::clone(store), std::mem::take(folders));
+async fn look(store: &Arc<Store>) -> bool {
+    let store = Arc::clone(store);
     // Files may lie where reading them blocks.
-    let looked = tokio::task::spawn_blocking(move || {
-        of.watch(folders_of(&store.paths()));
-        (store.look(Look::Settled).unsettled > 0, of)
-    });
-    let Ok((unsettled, of)) = looked.await else { return false };
-    *folders = of;
-    unsettled
+    let looked = spawn_blocking(move || store.look(Look::Settled).unsettled > 0);
+    looked.await.unwrap_or(false)
+}
+
+/// The watches on folders, and whether they are being changed.
+enum Following {
+    Idle(Folders),
+    Busy(JoinHandle<Folders>),
+}
+
+impl Following {
+    /// Has those folders watched in which the files lie now. notify changes a watch when it has read all events
+    /// that there are: where others write without a pause that may be never, and looks must not wait for it.
+    async fn follow(self, store: &Arc<Store>) -> Self {
+        let mut following = match self {
+            Self::Busy(following) => following,
+            Self::Idle(mut folders) => {
+                let store = Arc::clone(store);
+                spawn_blocking(move || {
+                    folders.watch(folders_of(&store.paths()));
+                    folders
+                })
+            }
+        };
+        match timeout(SETTLE_TIME, &mut following).await {
+            Ok(followed) => Self::Idle(followed.unwrap_or_default()),
+            Err(_) => Self::Busy(following),
+        }
+    }
 }
 
 /// The folders in which something changes when a file does: its own, and the one that its symbolic links

@@ -146,6 +146,34 @@ async fn a_plain_request_in_flight_is_completed() {
 }
 
 #[tokio::test]
+async fn what_was_answered_is_logged_as_such_when_the_drain_cuts_its_lingering() {
+    let page = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let upstream = Upstream::answering(page).await;
+    let broken = Upstream::answering("what?\r\n\r\n").await;
+    let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let [served, failed] = ["request", "connection failed"];
+    for (upstream, request, message, status, reason) in [
+        (&upstream, get, served, 200, "closed"),
+        (&upstream, "GET / HTTP/1.1\r\n\r\n", failed, 400, "no host"),
+        (&upstream, "GET /\n", failed, 400, "bare CR or LF in the request head"),
+        (&broken, get, failed, 502, "malformed response head"),
+    ] {
+        let args = ["--drain-timeout", "0", "--log-level", "debug"];
+        let (binary, addr) = Binary::serving(&upstream.addr(), &args).await;
+        let mut client = Client::connect(addr).await;
+        client.send(request.as_bytes()).await;
+        // It does not end its side: for two seconds it would be waited for.
+        let (head, _) = client.read_answer().await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+        binary.signal("TERM").await;
+        binary.line("stopped").await;
+        let line = binary.line(message).await;
+        assert_eq!((&line["status"], &line["reason"]), (&status.into(), &reason.into()), "{line}");
+        assert_eq!(binary.ended().await.0, 0, "nobody was cut off");
+    }
+}
+
+#[tokio::test]
 async fn an_upgrade_in_flight_is_completed() {
     let mut upstream = Upstream::manual().await;
     let (binary, addr) = Binary::serving(&upstream.addr(), &["--drain-timeout", FAR]).await;

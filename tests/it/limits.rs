@@ -119,6 +119,9 @@ async fn max_handshakes_is_not_used_up_by_stalled_ones() {
     let mut scratch = [0; 1];
     let ended = timeout(NOT_WITHIN, stalled[0].read(&mut scratch)).await;
     assert!(ended.is_err(), "it loses its place and not its connection");
+    let told = proxy.shared.metrics.render(&proxy.reporter.status()).unwrap();
+    assert!(told.contains("wssgate_handshakes_queued_total "), "{told}");
+    assert!(!told.contains("wssgate_handshakes_queued_total 0"), "they had to wait");
 }
 
 /// A request whose head has exactly so many bytes.

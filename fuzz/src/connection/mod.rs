@@ -173,7 +173,11 @@ impl Stage<'_> {
     /// The story, and then its end: everything that was kept back, the client's end, the upstream's.
     async fn play(mut self) -> Ran {
         self.settle().await;
-        for event in self.story.events() {
+        for (number, event) in self.story.events().iter().enumerate() {
+            if self.story.is_silent(number) {
+                let asked = self.sent;
+                self.conversations.last_mut().into_iter().for_each(|one| one.fall_silent(asked));
+            }
             self.act(*event).await;
             self.settle().await;
         }

@@ -38,6 +38,7 @@ pub(super) fn judge(story: &Story, ran: &Ran, port: u16) -> Told {
         is_calm: story.is_calm(),
         port,
         sent: &ran.sent,
+        sent_bytes: ran.sent.len(),
         got: &ran.got,
         upstreams: ran.upstreams.iter().collect(),
         told: Told::default(),
@@ -60,6 +61,8 @@ struct Walk<'a> {
     is_calm: bool,
     port: u16,
     sent: &'a [u8],
+    /// What the client has sent in all.
+    sent_bytes: usize,
     got: &'a [u8],
     upstreams: Vec<&'a Conversation>,
     told: Told,
@@ -174,13 +177,17 @@ impl<'a> Walk<'a> {
             }
             None => {
                 assert!(!must_come, "no answer: {}", self.got.escape_ascii());
+                if !self.is_calm && is_cut_within_status(self.got) {
+                    self.got = &[];
+                }
                 None
             }
         }
     }
 
     fn answered(&mut self, asked: &Asked<'a>, upstream: &'a Conversation) -> bool {
-        let said = say(upstream.said(), &asked.meaning);
+        let awaited = self.awaited_in_vain(asked, upstream);
+        let said = say(awaited.unwrap_or(upstream.said()), &asked.meaning);
         let opened = match &said.last {
             Last::Switched(head, _) => asked.meaning.key.is_some().then_some(head),
             _ => None,
@@ -204,6 +211,11 @@ impl<'a> Walk<'a> {
                 self.tunnel(asked, (behind, upstream), (&head, said_behind))
             }
             Last::Answer(answer) => self.relayed(asked, &answer, upstream.has_ended),
+            Last::Missing if awaited.is_some() => {
+                let status = self.own_answer(asked.meaning.method == "HEAD", true);
+                assert_eq!(status, Some(504), "the upstream had the request and did not answer");
+                false
+            }
             Last::Missing | Last::Wrong => {
                 let must_come = self.is_calm && asked.body.is_done;
                 let status = self.own_answer(asked.meaning.method == "HEAD", must_come);
@@ -211,6 +223,15 @@ impl<'a> Walk<'a> {
                 false
             }
         }
+    }
+
+    /// What an upstream had said that did not answer a whole request before a long silence.
+    fn awaited_in_vain(&self, asked: &Asked<'_>, upstream: &'a Conversation) -> Option<&'a [u8]> {
+        let silence = upstream.silence?;
+        let behind = asked.behind.len() - asked.body.taken.filter(|_| asked.body.is_done)?;
+        let said = &upstream.said()[..silence.said];
+        let is_answer = !matches!(say(said, &asked.meaning).last, Last::Missing);
+        (self.sent_bytes - behind <= silence.asked && !is_answer).then_some(said)
     }
 
     /// The answer has not come to where `next` begins.
@@ -334,6 +355,12 @@ fn finish<'a>(
         body,
         is_until_close: framing == Framing::Close,
     })
+}
+
+/// Whether these bytes are the begin of an answer, too few to tell its status.
+fn is_cut_within_status(got: &[u8]) -> bool {
+    const VERSION: &[u8] = b"HTTP/1.1 ";
+    got.len() < VERSION.len() + 3 && (got.starts_with(VERSION) || VERSION.starts_with(got))
 }
 
 /// The status and the whole length of an answer of wssgate's own that these bytes begin with.

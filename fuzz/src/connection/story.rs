@@ -4,6 +4,9 @@
 use arbitrary::Arbitrary;
 
 pub(super) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+/// Longer than any answer is waited for.
+const LONG_SECONDS: u8 = 5;
+
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// All of it.
@@ -100,8 +103,13 @@ impl Story {
 
     /// Whether nobody is cut off or kept waiting for long: then everything must arrive.
     pub(super) fn is_calm(&self) -> bool {
+        self.is_calm_before(self.events().len())
+    }
+
+    /// The same up to the event with this number.
+    pub(super) fn is_calm_before(&self, number: usize) -> bool {
         let mut waited = 0;
-        self.events().iter().all(|event| match event {
+        self.events()[..number].iter().all(|event| match event {
             Event::ClientResets | Event::UpstreamDrops | Event::Drain | Event::Cut => false,
             Event::WaitLong(seconds) => *seconds == 0,
             Event::Wait(steps) => {
@@ -110,6 +118,14 @@ impl Story {
             }
             _ => true,
         })
+    }
+
+    /// Whether there is a long silence at this event, with nothing amiss before it and a client that takes all.
+    pub(super) fn is_silent(&self, number: usize) -> bool {
+        let (before, event) = (&self.events()[..number], self.events()[number]);
+        matches!(event, Event::WaitLong(seconds) if seconds % 16 >= LONG_SECONDS)
+            && self.is_calm_before(number)
+            && before.iter().any(|event| matches!(event, Event::TakeAll))
     }
 
     pub(super) fn has(&self, wanted: fn(&Event) -> bool) -> bool {

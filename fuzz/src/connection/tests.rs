@@ -17,7 +17,7 @@ const ASKS: [fn() -> Ask; 11] = [
     || Ask::Raw(b"GET / HTTP/1.1\r\nHost: a\r\n".to_vec()),
 ];
 
-const ANSWERS: [fn() -> Vec<Answer>; 11] = [
+const ANSWERS: [fn() -> Vec<Answer>; 12] = [
     || vec![Answer::Agree, Answer::Raw(b"frames of the upstream".to_vec())],
     || vec![Answer::Interim, Answer::Agree, Answer::Bulk(200)],
     || vec![Answer::AgreeWrongly, Answer::Raw(b"frames of the upstream".to_vec())],
@@ -29,9 +29,10 @@ const ANSWERS: [fn() -> Vec<Answer>; 11] = [
     || vec![Answer::Ambiguous],
     || vec![Answer::Bulk(100)],
     || vec![Answer::End],
+    || vec![],
 ];
 
-const ORDERS: [&[Event]; 12] = [
+const ORDERS: [&[Event]; 17] = [
     &[],
     &[Event::TakeAll, Event::SendAll, Event::AnswerAll, Event::AnswerAll],
     // An answer before the request is whole.
@@ -51,6 +52,14 @@ const ORDERS: [&[Event]; 12] = [
     ],
     &[Event::TakeAll, Event::SendAll, Event::AnswerAll, Event::Drain, Event::WaitLong(5)],
     &[Event::Send(40), Event::WaitLong(3), Event::SendAll],
+    // No answer, in whole or in part, for longer than one is waited for.
+    &[Event::TakeAll, Event::SendAll, Event::WaitLong(5), Event::AnswerAll],
+    &[Event::TakeAll, Event::SendAll, Event::Answer(44), Event::WaitLong(5), Event::AnswerAll],
+    &[Event::TakeAll, Event::SendAll, Event::ClientEnds, Event::WaitLong(5)],
+    // The same to a client that has not taken all of an interim answer.
+    &[Event::SendAll, Event::Take(10), Event::Answer(40), Event::WaitLong(4), Event::TakeAll],
+    // What was answered is not cut off by a drain.
+    &[Event::TakeAll, Event::SendAll, Event::AnswerAll, Event::Wait(10), Event::Cut],
 ];
 
 #[test]

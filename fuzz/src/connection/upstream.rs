@@ -16,6 +16,16 @@ pub(super) struct Conversation {
     pub(super) received: Vec<u8>,
     /// Whether wssgate has ended its side, or is gone.
     pub(super) is_left: bool,
+    pub(super) silence: Option<Silence>,
+}
+
+/// A time in which nobody said anything, longer than wssgate waits for any answer. Nothing was amiss before it.
+#[derive(Clone, Copy)]
+pub(super) struct Silence {
+    /// What the client had sent before it, in all.
+    pub(super) asked: usize,
+    /// What this upstream had.
+    pub(super) said: usize,
 }
 
 /// Takes those that have come since; whether there were any.
@@ -36,6 +46,7 @@ pub(super) fn accept(
             has_ended: false,
             received: Vec::new(),
             is_left: false,
+            silence: None,
         });
     }
     conversations.len() > before
@@ -45,6 +56,13 @@ impl Conversation {
     /// What it has sent.
     pub(super) fn said(&self) -> &[u8] {
         &self.answer[..self.sent]
+    }
+
+    /// Notes that nobody will say anything for long. It counts while wssgate waits for an answer.
+    pub(super) fn fall_silent(&mut self, asked: usize) {
+        if !self.received.is_empty() && !self.is_left && !self.has_ended {
+            self.silence = Some(Silence { asked, said: self.sent });
+        }
     }
 
     /// Reads what is there; whether there was anything.

@@ -21,13 +21,11 @@ fn full() -> Connector {
     Connector::from(Arc::new(config))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs minutes"]
-async fn full_handshakes() {
-    let assault = Assault::start(&[]).await;
+/// Has so many clients shake hands without end, and returns how often they have.
+async fn shake_hands(assault: &Assault, clients: usize) -> usize {
     let (gate, until) = (assault.watched.addr, Instant::now() + FLOOD);
     let (made, connector) = (Arc::new(AtomicUsize::new(0)), full());
-    all(64, |_| {
+    all(clients, |_| {
         let (made, connector) = (Arc::clone(&made), connector.clone());
         async move {
             while Instant::now() < until {
@@ -41,7 +39,35 @@ async fn full_handshakes() {
     .await;
     let made = made.load(Relaxed);
     assert!(made > 200, "{made} handshakes are no flood");
-    assault.bounded("full handshakes", made, ("--max-handshakes", 64.0)).await;
+    made
+}
+
+/// How many of them had to wait for others.
+async fn queued(assault: &Assault) -> f64 {
+    let queued = assault.watched.samples().await.sum("wssgate_handshakes_queued_total");
+    eprintln!("handshakes that had to wait for a place: {queued}");
+    queued
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs minutes"]
+async fn full_handshakes() {
+    let assault = Assault::start(&[]).await;
+    let made = shake_hands(&assault, 64).await;
+    assert_eq!(queued(&assault).await, 0.0, "64 fit into the places that there are by default");
+    assault.bounded("full handshakes of 64", made, ("the CPU", 64.0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs minutes"]
+async fn full_handshakes_of_more_than_have_a_place() {
+    for (clients, places) in [(64, "--max-handshakes=4"), (1_000, "--max-handshakes=16")] {
+        let assault = Assault::start(&[places]).await;
+        let made = shake_hands(&assault, clients).await;
+        assert!(queued(&assault).await > 200.0, "{places} does not limit {clients}");
+        let what = format!("full handshakes of {clients}");
+        assault.bounded(&what, made, (places, 64.0)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@
 mod broken;
 mod check;
 mod choice;
+mod flood;
 mod host;
 mod kinds;
 mod layout;
