@@ -11,6 +11,8 @@ pub(crate) enum Figure {
     Echo,
     /// How long the slowest of a hundred small messages takes.
     EchoP99,
+    /// The same with the program on a core of its own, and the load generator on another.
+    ApartP99,
     /// CPU of one small message at a given rate.
     Paced,
     /// How long the slowest of a hundred small messages takes at that rate.
@@ -52,9 +54,10 @@ pub(crate) enum Figure {
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Echo,
         Self::EchoP99,
+        Self::ApartP99,
         Self::Paced,
         Self::PacedP99,
         Self::FewTunnels,
@@ -86,6 +89,7 @@ impl Figure {
         match self {
             Self::Echo => "echo_cpu",
             Self::EchoP99 => "echo_p99",
+            Self::ApartP99 => "echo_p99_core_of_its_own",
             Self::Paced => "paced_echo_cpu",
             Self::PacedP99 => "paced_echo_p99",
             Self::FewTunnels => "echo_cpu_few_tunnels",
@@ -114,7 +118,7 @@ impl Figure {
             Self::Echo | Self::Paced | Self::FewTunnels | Self::ManyTunnels | Self::FewOfMany => {
                 "CPU µs"
             }
-            Self::EchoP99 | Self::PacedP99 => "µs",
+            Self::EchoP99 | Self::ApartP99 | Self::PacedP99 => "µs",
             Self::ToClient | Self::ToUpstream => "CPU s",
             Self::Full | Self::FullP256 | Self::FullHybrid | Self::Resumed => "CPU ms",
             Self::IdleSmall | Self::IdleLarge => "bytes",
@@ -131,6 +135,10 @@ impl Figure {
         match self {
             Self::Echo => "CPU µs per echo of 125 bytes, 64 tunnels".into(),
             Self::EchoP99 => "wall-clock µs of an echo of 125 bytes, 64 tunnels, p99".into(),
+            Self::ApartP99 => {
+                "wall-clock µs of an echo of 125 bytes, 64 tunnels, on a core of its own, p99"
+                    .into()
+            }
             Self::Paced => "CPU µs per echo of 125 bytes, 16,000 a second in 64 tunnels".into(),
             Self::PacedP99 => {
                 "wall-clock µs of an echo of 125 bytes, 16,000 a second in 64 tunnels, p99".into()

@@ -9,6 +9,7 @@ mod certificate;
 mod chart;
 mod client;
 mod column;
+mod cores;
 mod crowd;
 mod figure;
 mod frame;

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use crate::certificate::Files;
 use crate::client::{Handshake, Tunnel};
 use crate::column::{Column, median};
+use crate::cores::Apart;
 use crate::crowd::Crowd;
 use crate::figure::Figure;
 use crate::frame;
@@ -26,7 +27,9 @@ const MIB: f64 = 1024.0 * 1024.0;
 pub(crate) enum Measurement {
     /// CPU time and p99 of `Load::Echo`.
     Echo,
-    /// The same of `Load::Paced`.
+    /// p99 of `Load::Echo`, the program on a core of its own.
+    Apart,
+    /// CPU time and p99 of `Load::Paced`.
     Paced,
     /// CPU time of another load.
     Cpu(Load, Figure),
@@ -46,8 +49,9 @@ pub(crate) enum Measurement {
 type Values = Vec<(Figure, f64)>;
 
 impl Measurement {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Echo,
+        Self::Apart,
         Self::Paced,
         Self::Crowd,
         Self::Cpu(Load::ToClient, Figure::ToClient),
@@ -66,6 +70,7 @@ impl Measurement {
     pub(crate) fn figures(self) -> Vec<Figure> {
         match self {
             Self::Echo => vec![Figure::Echo, Figure::EchoP99],
+            Self::Apart => vec![Figure::ApartP99],
             Self::Paced => vec![Figure::Paced, Figure::PacedP99],
             Self::Cpu(_, figure) => vec![figure],
             Self::Crowd => vec![Figure::FewTunnels, Figure::ManyTunnels, Figure::FewOfMany],
@@ -129,8 +134,17 @@ async fn serving(
     let proxy = Proxy::start(installed, files, room).await?;
     column.set_negotiated(proxy.negotiated.as_deref());
     match measurement {
-        Measurement::Echo => echo(Load::Echo, measurement, &proxy, files, plan).await,
-        Measurement::Paced => echo(Load::Paced, measurement, &proxy, files, plan).await,
+        Measurement::Echo => echo(Load::Echo, &proxy, files, plan)
+            .await
+            .map(|(cpu, p99)| vec![(Figure::Echo, cpu), (Figure::EchoP99, p99)]),
+        Measurement::Apart => {
+            let _apart = Apart::new(proxy.root_process())?;
+            let (_, p99) = echo(Load::Echo, &proxy, files, plan).await?;
+            Ok(vec![(Figure::ApartP99, p99)])
+        }
+        Measurement::Paced => echo(Load::Paced, &proxy, files, plan)
+            .await
+            .map(|(cpu, p99)| vec![(Figure::Paced, cpu), (Figure::PacedP99, p99)]),
         Measurement::Cpu(load, figure) => cpu(load, figure, &proxy, files, plan).await,
         Measurement::Crowd => crowd(&proxy, files, plan).await,
         Measurement::MemorySmall => {
@@ -143,21 +157,14 @@ async fn serving(
     }
 }
 
-/// CPU time of the proxy for each echo, and how long one takes.
-async fn echo(
-    load: Load,
-    measurement: Measurement,
-    proxy: &Proxy,
-    files: &Files,
-    plan: &Plan,
-) -> Result<Values> {
+/// CPU microseconds of the proxy for each echo, and microseconds that 99 of 100 do not exceed.
+async fn echo(load: Load, proxy: &Proxy, files: &Files, plan: &Plan) -> Result<(f64, f64)> {
     let mut running = load.start(proxy, files)?;
     sleep(plan.warm_up).await;
     let times = running.times.read();
     let each = cpu_each(proxy, plan.window, || running.done()).await?;
     let p99 = running.times.read().quantile(&times, 0.99).context("nothing was timed")?;
-    let values = [each * 1e6, p99.as_secs_f64() * 1e6];
-    Ok(measurement.figures().into_iter().zip(values).collect())
+    Ok((each * 1e6, p99.as_secs_f64() * 1e6))
 }
 
 /// CPU time of the proxy for each thing that the load gets done.

@@ -38,7 +38,7 @@ pub(crate) struct Verdict {
     pub(crate) met: Option<bool>,
 }
 
-const TARGETS: [Target; 16] = [
+const TARGETS: [Target; 18] = [
     Target { figure: Figure::IdleSmall, against: Against::Itself, limit: 8192.0 },
     Target { figure: Figure::IdleLarge, against: Against::Itself, limit: 8192.0 },
     Target { figure: Figure::KeptSmall, against: Against::Start { more: 2.0 }, limit: 1.3 },
@@ -49,6 +49,8 @@ const TARGETS: [Target; 16] = [
     Target { figure: Figure::Echo, against: Against::Program(Program::Floor), limit: 1.0 },
     Target { figure: Figure::EchoP99, against: Against::Program(Program::Haproxy), limit: 1.0 },
     Target { figure: Figure::EchoP99, against: Against::Program(Program::Floor), limit: 1.0 },
+    Target { figure: Figure::ApartP99, against: Against::Program(Program::Haproxy), limit: 1.0 },
+    Target { figure: Figure::PacedP99, against: Against::Program(Program::Haproxy), limit: 1.0 },
     Target { figure: Figure::ToClient, against: Against::Program(Program::Floor), limit: 1.2 },
     Target { figure: Figure::ToUpstream, against: Against::Program(Program::Floor), limit: 1.2 },
     Target {

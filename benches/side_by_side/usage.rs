@@ -25,8 +25,7 @@ impl Cpu {
         for process in tree(root)? {
             let stat = Stat::read(process).with_context(|| format!("process {process} is gone"))?;
             cpu.ticks += stat.ticks;
-            for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-                let thread = thread?.file_name().to_string_lossy().parse()?;
+            for thread in threads(process)? {
                 // Absent where the kernel lacks CONFIG_SCHED_INFO: then the ticks count.
                 let path = format!("/proc/{process}/task/{thread}/schedstat");
                 let text = fs::read_to_string(path).unwrap_or_default();
@@ -64,8 +63,15 @@ pub(crate) fn memory_bytes(root: u32) -> Result<u64> {
     Ok(kilobytes * 1024)
 }
 
+/// Its threads.
+pub(crate) fn threads(process: u32) -> Result<Vec<u32>> {
+    fs::read_dir(format!("/proc/{process}/task"))?
+        .map(|thread| Ok(thread?.file_name().to_string_lossy().parse()?))
+        .collect()
+}
+
 /// `root` and its descendants.
-fn tree(root: u32) -> Result<Vec<u32>> {
+pub(crate) fn tree(root: u32) -> Result<Vec<u32>> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Ok(process) = entry?.file_name().to_string_lossy().parse() else { continue };
