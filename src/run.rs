@@ -19,9 +19,9 @@ use wssgate::top;
 use crate::cli::{self, Settings};
 use crate::{memory, sandbox, signals, systemd};
 
-/// Runs a program on a runtime of its own, which the threads that serve connections are no part of.
+/// Runs a program on a runtime of its own, with a thread for each core that the process may use.
 pub(crate) fn start<T>(program: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("start the runtime")?;

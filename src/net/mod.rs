@@ -62,34 +62,7 @@ impl Keepalive {
     }
 }
 
-/// A connected socket that no runtime waits for.
-#[derive(Debug)]
-pub enum Detached {
-    /// TCP over IPv4 or IPv6.
-    Tcp(std::net::TcpStream),
-    /// A unix socket.
-    Unix(std::os::unix::net::UnixStream),
-}
-
-impl Detached {
-    /// Has the runtime of this thread wait for it.
-    pub fn attach(self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
-            Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
-        }
-    }
-}
-
 impl Stream {
-    /// Takes it from its runtime, so that another one can have it.
-    pub fn detach(self) -> io::Result<Detached> {
-        match self {
-            Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
-            Self::Unix(stream) => stream.into_std().map(Detached::Unix),
-        }
-    }
-
     /// The address of this side; none of a unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self {

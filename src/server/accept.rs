@@ -10,11 +10,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
-use super::workers::{Pick, Workers};
 use crate::connection::{self, Accepted, Site};
 use crate::drain::Watch;
 use crate::metrics::Metrics;
-use crate::net::{Detached, Listener, Stream};
+use crate::net::{Listener, Stream};
 
 /// The pause after an accept error; doubled with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -37,8 +36,6 @@ pub(super) struct Accepting {
     pub(super) freed: Arc<Notify>,
     /// Places for connections of all listeners.
     pub(super) permits: Arc<Semaphore>,
-    /// Who serves them.
-    pub(super) workers: Workers,
 }
 
 impl Accepting {
@@ -101,30 +98,16 @@ impl Accepting {
                 None => return settings.too_many(client),
             },
         };
-        let (site, held) = (Arc::clone(site), self.metrics.hold_connection());
-        let watch = watch.clone();
-        let Pick { runtime, is_acceptor, load } = self.workers.pick();
+        let accepted = Accepted { id, stream, client, site: Arc::clone(site), proxied };
+        let (held, watch) = (self.metrics.hold_connection(), watch.clone());
         // Dropped in this order: who gets the permit finds all other places free.
-        let places = Box::new((place_of_ip, place, held, load, permit));
-        let serve = async move |stream| {
-            let accepted = Accepted { id, stream, client, site, proxied };
+        let places = Box::new((place_of_ip, place, held, permit));
+        tokio::spawn(async move {
             if let Some(upgraded) = connection::run(accepted, watch).await {
                 tokio::spawn(async move {
                     upgraded.run().await;
                     drop(places);
                 });
-            }
-        };
-        if is_acceptor {
-            tokio::spawn(serve(stream));
-            return;
-        }
-        let passed = stream.detach();
-        runtime.spawn(async move {
-            match passed.and_then(Detached::attach) {
-                Ok(stream) => serve(stream).await,
-                // It is closed; the client may come again.
-                Err(error) => tracing::error!(%error, "connection dropped"),
             }
         });
     }

@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 
 use super::accept::Door;
 use super::pools::Pools;
-use super::workers::Workers;
 use crate::addr::Listen;
 use crate::config::{self, Config};
 use crate::connection::{PerIp, Places, Shared, Site, Speaks, Tunnels};
@@ -26,8 +25,6 @@ pub(super) struct Process {
     pub(super) handshakes: Arc<Semaphore>,
     /// Told when a listener that was full has a place again.
     pub(super) freed: Arc<Notify>,
-    /// Who serves connections.
-    pub(super) workers: Workers,
 }
 
 /// One configuration, built.
@@ -99,7 +96,7 @@ impl Generation {
                 Arc::new(WatchedStore { store, watching: OnceLock::new() })
             }
         };
-        let sockets = self.bind(&config, before, process)?;
+        let sockets = self.bind(&config, before)?;
         let tls_port = sockets
             .iter()
             .find_map(|(_, listener, speaks)| listener.port().filter(|_| *speaks == Speaks::Tls));
@@ -148,10 +145,7 @@ impl Generation {
         &self,
         config: &config::Listener,
         before: Option<&Self>,
-        process: &Process,
     ) -> anyhow::Result<Vec<(Listen, Arc<Listener>, Speaks)>> {
-        // They are waited for where they are accepted from.
-        let _acceptor = process.workers.acceptor().enter();
         let keepalive = Keepalive(config.timeouts.keepalive);
         let addresses = config.listen.iter().map(|address| (address, Speaks::Tls));
         let redirecting = config.redirect_http.iter().map(|address| (address, Speaks::Plain));

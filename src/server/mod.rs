@@ -10,7 +10,7 @@ mod phase;
 mod pools;
 mod reload;
 mod report;
-mod workers;
+mod tick;
 
 pub use limit::raise_open_files;
 pub use phase::Phase;
@@ -35,7 +35,6 @@ use crate::tls;
 use accept::{Accepting, Door};
 use generation::{Generation, Process};
 use reload::Serving;
-use workers::Threads;
 
 /// What may outlast the drain's window: the last goodbyes.
 const GRACE: Duration = Duration::from_secs(2);
@@ -92,7 +91,6 @@ pub struct Server {
     reporter: Reporter,
     admin: Option<Admin>,
     permits: Arc<Semaphore>,
-    threads: Threads,
     tell: fn(Phase),
 }
 
@@ -102,13 +100,11 @@ impl Server {
     /// `open_files` is the limit of descriptors, from which the limit of connections follows. Errors
     /// name the file or the address and what to do.
     pub fn bind(config: Config, open_files: u64) -> anyhow::Result<Self> {
-        let (workers, threads) = workers::start()?;
         let process = Process {
             metrics: Arc::new(Metrics::new().context("make the metrics")?),
             tunnels: Arc::new(Tunnels::default()),
             handshakes: handshakes(&config),
             freed: Arc::new(Notify::new()),
-            workers,
         };
         let admin = Admin::bind(&config.admin)?;
         let of_admin = if admin.is_some() { admin::MAX_CONNECTIONS as u64 } else { 0 };
@@ -117,7 +113,7 @@ impl Server {
         let generation = Generation::build(config, None, &process)?;
         let reporter = Reporter::new(&process, &generation);
         let permits = Arc::new(Semaphore::new(connections));
-        Ok(Self { generation, process, reporter, admin, permits, threads, tell: |_| {} })
+        Ok(Self { generation, process, reporter, admin, permits, tell: |_| {} })
     }
 
     /// The addresses that are listened on, ports chosen by the kernel included.
@@ -155,21 +151,18 @@ impl Server {
     ) -> anyhow::Result<Outcome> {
         let (drain, watch) = drain::channel();
         let reporter = self.reporter;
-        // They end with this function: tunnels outlive the accept loop.
-        let _threads = self.threads;
         // Ends with this function, after everything else.
         let mut overseeing = JoinSet::new();
         overseeing.spawn(oversee(self.admin, reporter.source()));
+        overseeing.spawn(tick::run(Arc::clone(&self.permits)));
         let (mut serving, doors) =
             Serving::begin(self.generation, self.process.clone(), reporter.clone());
         let accepting = Accepting {
             metrics: Arc::clone(&self.process.metrics),
             freed: Arc::clone(&self.process.freed),
             permits: Arc::clone(&self.permits),
-            workers: self.process.workers.clone(),
         };
-        let acceptor = self.process.workers.acceptor();
-        let accepting = acceptor.spawn(accepting.run(doors, watch));
+        let accepting = tokio::spawn(accepting.run(doors, watch));
 
         let mut order = loop {
             (self.tell)(Phase::Serving);
