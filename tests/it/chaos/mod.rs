@@ -217,7 +217,9 @@ async fn whatever_happens_to_connections_nothing_is_left_of_them() {
     watched.until("wssgate_connections_open", 0.0).await;
     chaos.judge(&clients, true);
     eventually("no descriptor is left", || watched.descriptors() <= descriptors).await;
-    assert_eq!(watched.binary.status_of_threads("State").len(), threads);
+    // Those that look at the certificates come and go.
+    let more = watched.binary.status_of_threads("State").len().saturating_sub(threads);
+    assert!(more <= 2, "{more} more threads than before");
     let after = watched.samples().await;
     each_is_counted_once(&before, &after);
     let rose = |name: &str| after.sum(name) - before.sum(name);
