@@ -28,8 +28,8 @@ const BUFFER_BYTES: [usize; 3] = [1024, 8 * 1024, 64 * 1024];
 /// Time without a byte after which a tunnel is not busy any more.
 const REST_AFTER: Duration = Duration::from_millis(100);
 
-/// So many writes, none of them [`REST_AFTER`] the last, make a tunnel busy: it keeps its buffers for the next one, as
-/// making them costs more than a timer now and then. For who says a word now and then, it is the timer that costs more.
+/// So many writes without such a pause make a tunnel busy: it keeps its buffers for the next one, as making them costs
+/// more than a timer now and then. For who says a word now and then, it is the timer that costs more.
 const BUSY_WRITES: u32 = 8;
 
 /// How long a cut tunnel may take to say its goodbye (close_notify, FIN).
@@ -156,6 +156,7 @@ where
         known: None,
         cut,
         stage: Stage::default(),
+        is_stuck: false,
         is_set: false,
         sleep: pin!(sleep_until(started)),
     };
@@ -263,6 +264,8 @@ struct Timers<'a> {
     cut: Option<Cut>,
     /// That of the time when they were looked at.
     stage: Stage,
+    /// Whether it was to rest, but bytes waited for a slow reader, or one side had ended.
+    is_stuck: bool,
     /// Whether `sleep` is set to the next deadline.
     is_set: bool,
     sleep: Pin<&'a mut Sleep>,
@@ -278,8 +281,9 @@ impl Timers<'_> {
         }
         let stage =
             Stage { is_busy: self.flow.is_busy(), is_half_closed: self.flow.is_half_closed() };
-        if self.ending.poll(cx.waker()) != self.known || stage != self.stage {
-            (self.stage, self.is_set) = (stage, false);
+        let is_free = self.is_stuck && self.flow.may_rest();
+        if self.ending.poll(cx.waker()) != self.known || stage != self.stage || is_free {
+            (self.stage, self.is_stuck, self.is_set) = (stage, false, false);
         }
         loop {
             if self.is_set {
@@ -302,8 +306,8 @@ impl Timers<'_> {
                 } else if self.flow.may_rest() {
                     return Poll::Ready(None);
                 } else {
-                    // Bytes wait for a slow reader, or one side has ended: look again later.
-                    wake = wake.min(now + REST_AFTER);
+                    // What frees it wakes us.
+                    self.is_stuck = true;
                 }
             }
             self.sleep.as_mut().reset(wake);

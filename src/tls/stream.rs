@@ -23,11 +23,11 @@ use crate::tunnel::ReadReady;
 /// Plaintext of a full record (RFC 8446, 5.1).
 const RECORD_BYTES: usize = 16 * 1024;
 
-/// Bytes encrypted at once.
-const WRITE_BYTES: usize = 4 * RECORD_BYTES;
-
 /// What TLS puts around it at most: header, nonce and tag of AES-GCM in TLS 1.2 (RFC 5288, 3).
 const OVERHEAD_BYTES: usize = 5 + 8 + 16;
+
+/// Bytes encrypted at once.
+const WRITE_BYTES: usize = 4 * RECORD_BYTES;
 
 /// TLS bytes read at least at once, however little room there is for what is in them.
 const MIN_READ_BYTES: usize = 4 * 1024;

@@ -1,6 +1,7 @@
 //! The tunnel over streams in memory, on paused time. `wire` makes the streams.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -398,6 +399,42 @@ async fn it_does_not_rest_while_bytes_wait_for_a_slow_reader() {
         assert_eq!(far.read(27).await, b"more than there is room for");
         sleep(seconds(5)).await;
         assert!(near.is_waited_for() && far.is_waited_for());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_it_cannot_rest_it_is_not_looked_at_again_and_again() {
+    for is_half_closed in [false, true] {
+        let ((mut client_wire, client), (mut upstream_wire, upstream)) = (wire(), wire());
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&polls);
+        let task = tokio::spawn(async move {
+            let (limits, meter, ending) = Default::default();
+            let outside = (&ending, None);
+            let mut run = pin!(run(&mut client_wire, &mut upstream_wire, &limits, &meter, outside));
+            poll_fn(|cx| {
+                counter.fetch_add(1, Relaxed);
+                run.as_mut().poll(cx)
+            })
+            .await
+        });
+        if is_half_closed {
+            client.end();
+        } else {
+            client.room(1_000);
+        }
+        upstream.send(&[7; 100_000]);
+        sleep(seconds(10)).await;
+        let before = polls.load(Relaxed);
+        sleep(seconds(3_600)).await;
+        assert!(polls.load(Relaxed) - before <= 1, "{} times", polls.load(Relaxed) - before);
+        client.room(usize::MAX);
+        assert_eq!(client.read(100_000).await, vec![7; 100_000]);
+        sleep(seconds(10)).await;
+        assert_eq!(client.is_waited_for(), !is_half_closed, "freed, it rests");
+        client.end();
+        upstream.end();
+        task.await.unwrap();
     }
 }
 
