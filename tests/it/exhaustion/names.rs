@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::support::{CAP, Client, Mood, NameServer, Upstream, Watched, echo, upgrade_request};
+use crate::support::{
+    CAP, Client, Mood, NameServer, Upstream, Watched, echo, upgrade_request, within,
+};
 
 const CROWD: usize = 200;
 
@@ -39,14 +41,17 @@ async fn while_name_servers_are_dead_a_crowd_is_answered_and_then_served() {
     assert!(began.elapsed() < CAP);
     eprintln!("{CROWD} clients without a name server: all 504 after {:?}", began.elapsed());
     server.be(Mood::Answering);
-    let mut tunnel = loop {
-        let mut client = Client::connect(watched.addr).await;
-        client.send(upgrade_request().as_bytes()).await;
-        if client.read_head().await.0.starts_with("HTTP/1.1 101 ") {
-            break client;
+    let opened = within("a tunnel", async {
+        loop {
+            let mut client = Client::connect(watched.addr).await;
+            client.send(upgrade_request().as_bytes()).await;
+            if client.read_head().await.0.starts_with("HTTP/1.1 101 ") {
+                return client;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    });
+    let mut tunnel = opened.await;
     // What was known stands in from now on.
     server.be(Mood::Failing);
     let statuses = ask(&watched).await;
