@@ -27,6 +27,7 @@ mod keepalive;
 mod last_answer;
 mod layers;
 mod limits;
+mod listen;
 mod log;
 mod origins;
 mod plain;
