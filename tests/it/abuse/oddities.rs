@@ -1,7 +1,7 @@
 //! TLS as no client speaks it: every one of these is ended, none costs more than a socket, and the good client
 //! beside them is served. What is behind a handshake, too: renegotiation, keys that change without end.
 //!
-//! tlsfuzzer, which knows more of them, is in no package index. What it is made of is, and `bent.py` does with it what tlsfuzzer's
+//! tlsfuzzer, which knows more of them, is in no package index. What it is made of is, and `bent/` does with it what tlsfuzzer's
 //! scripts do: a handshake that is bent in one place, and the verdict that it must have.
 
 use std::io::Write as _;
@@ -126,7 +126,7 @@ async fn what_is_no_tls_is_ended() {
 async fn handshakes_that_are_bent_end_as_they_should() {
     let assault = Assault::start(&["--setup-timeout=5s"]).await;
     let port = assault.watched.addr.port().to_string();
-    let said = Process::python("abuse/bent.py", &[&port]).result().await;
+    let said = Process::python("abuse/bent/client.py", &[&port]).result().await;
     assert_eq!(said["wrong"], serde_json::json!([]));
     let cases = said["cases"].as_u64().unwrap() as usize;
     let limits = ("the TLS library, and --setup-timeout", 64.0);

@@ -39,7 +39,8 @@ impl Process {
     /// Starts a Python script of `tests/it/`: it says what it has to say as lines of JSON.
     pub(crate) fn python(script: &str, args: &[&str]) -> Self {
         let mut command = Command::new(installed("venv/bin/python3"));
-        command.arg(repository("tests/it").join(script)).args(args);
+        // Nothing is left in the repository.
+        command.arg("-B").arg(repository("tests/it").join(script)).args(args);
         Self::start(script, command)
     }
 
