@@ -73,6 +73,8 @@ pub struct ServerStream<S> {
     is_over: bool,
     /// close_notify was sent: there is nothing more to write.
     is_closed: bool,
+    /// What was wrong in what has come: nothing more is read or written.
+    broken: Option<Box<Error>>,
 }
 
 /// Bytes that wait; none are held when none wait.
@@ -121,8 +123,8 @@ impl<S> ServerStream<S> {
             Err(error) => return Err((error, stream)),
         };
         let (plain, outgoing) = Default::default();
-        let (is_queued, is_over, is_closed) = Default::default();
-        Ok(Self { stream, tls, received, plain, outgoing, is_queued, is_over, is_closed })
+        let (is_queued, is_over, is_closed, broken) = Default::default();
+        Ok(Self { stream, tls, received, plain, outgoing, is_queued, is_over, is_closed, broken })
     }
 
     /// What was agreed on.
@@ -133,6 +135,11 @@ impl<S> ServerStream<S> {
     /// The stream below.
     pub(super) fn into_inner(self) -> S {
         self.stream
+    }
+
+    /// Fails once something was wrong.
+    fn verify(&self) -> io::Result<()> {
+        self.broken.as_deref().map_or(Ok(()), |error| Err(invalid(error.clone())))
     }
 
     /// Takes TLS bytes in and returns how many are done with; the rest has to come again, with more behind it.
@@ -176,6 +183,7 @@ impl<S> ServerStream<S> {
         &mut self,
         write: impl FnOnce(&mut WriteTraffic<'_, ServerConnectionData>) -> Option<usize>,
     ) -> io::Result<usize> {
+        self.verify()?;
         loop {
             // Whatever is whole was processed when it came: nothing is read here.
             match self.tls.process_tls_records(&mut self.received).state.map_err(invalid)? {
@@ -239,13 +247,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
     }
 
     fn take_in(&mut self, bytes: &mut [u8], out: &mut ReadBuf<'_>) -> io::Result<()> {
-        let done = self.process(bytes, out).map_err(invalid)?;
-        let rest = &bytes[done..];
-        if rest.len() > MAX_RECEIVED_BYTES {
-            return Err(invalid(Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge)));
+        let taken = self.process(bytes, out).and_then(|done| match &bytes[done..] {
+            // What follows close_notify is ignored (RFC 8446, 6.1).
+            _ if self.is_over => Ok(Vec::new()),
+            rest if rest.len() > MAX_RECEIVED_BYTES => {
+                Err(Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge))
+            }
+            rest => Ok(rest.to_vec()),
+        });
+        match taken {
+            Ok(rest) => self.received = rest,
+            Err(error) => {
+                // rustls may remember a message's place in bytes that it would have to be shown again, or panic.
+                self.received = Vec::new();
+                self.broken = Some(Box::new(error));
+            }
         }
-        self.received = rest.to_vec();
-        Ok(())
+        self.verify()
     }
 
     /// Sends what waits to be sent.
@@ -284,7 +302,7 @@ fn invalid(error: Error) -> io::Error {
 
 impl<S: ReadReady> ReadReady for ServerStream<S> {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.plain.is_empty() || self.is_over {
+        if !self.plain.is_empty() || self.is_over || self.broken.is_some() {
             return Poll::Ready(Ok(()));
         }
         self.stream.poll_read_ready(cx)
@@ -308,7 +326,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ServerStream<S> {
             if buf.filled().len() > before || this.is_over || buf.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
-            ready!(this.poll_receive(cx, buf))?;
+            this.verify()?;
+            let received = ready!(this.poll_receive(cx, buf));
+            // What came before something was wrong is read first.
+            if this.broken.is_none() {
+                received?;
+            }
         }
     }
 }

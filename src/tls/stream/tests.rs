@@ -3,8 +3,14 @@
 use std::future::poll_fn;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex, split};
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::crypto::cipher::OutboundPlainMessage;
 use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{
+    ClientConfig, ConnectionTrafficSecrets, ContentType, ProtocolVersion, RootCertStore,
+};
 
 use super::*;
 use crate::config::{Certificates, Tls, UpstreamTls, Version};
@@ -184,6 +190,83 @@ async fn what_is_no_record_is_answered_by_an_alert_and_ends_it() {
     let mut alert = Vec::new();
     socket.read_to_end(&mut alert).await.unwrap();
     assert!(!alert.is_empty(), "the ticket and an alert");
+}
+
+/// The client's side of a connection, and what makes records in its place.
+async fn forger()
+-> (ServerStream<DuplexStream>, DuplexStream, impl FnMut(ContentType, &[u8]) -> Vec<u8>) {
+    let (near, far) = duplex(200_000);
+    let (store, provider) = (store(Version::Tls13), Arc::new(aws_lc_rs::default_provider()));
+    let pair = store.pairs().remove(0);
+    let mut roots = RootCertStore::empty();
+    roots.add(pair.certified.cert[0].clone()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.enable_secret_extraction = true;
+    let name = ServerName::try_from(SELF_SIGNED).unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    let (accepted, client) =
+        tokio::join!(accept(&store, Vec::new(), near), connector.connect(name, far));
+    let (socket, client) = client.unwrap().into_inner();
+    let (mut number, secrets) = client.dangerous_extract_secrets().unwrap().tx;
+    let ConnectionTrafficSecrets::Aes128Gcm { key, iv } = secrets else { panic!("another suite") };
+    let suite = aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13().unwrap();
+    let mut encrypter = suite.aead_alg.encrypter(key, iv);
+    let forge = move |typ, payload: &[u8]| {
+        let version = ProtocolVersion::TLSv1_3;
+        let message = OutboundPlainMessage { typ, version, payload: payload.into() };
+        number += 1;
+        encrypter.encrypt(message, number - 1).unwrap().encode()
+    };
+    (accepted.unwrap().0, socket, forge)
+}
+
+/// rustls remembers where in our buffer the first piece lies, and panicked when it was asked again without it.
+#[tokio::test]
+async fn a_handshake_message_that_is_broken_off_ends_it_without_a_panic() {
+    let (mut stream, mut socket, mut forge) = forger().await;
+    socket.write_all(&forge(ContentType::Handshake, &[24, 0])).await.unwrap();
+    socket.write_all(&forge(ContentType::ApplicationData, b"text")).await.unwrap();
+    for _ in 0..2 {
+        let error = stream.read(&mut [0; 9]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        socket.write_all(&[7]).await.unwrap();
+    }
+    let error = stream.write(b"more").await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    stream.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_came_before_a_broken_record_is_read() {
+    let (mut stream, mut socket, mut forge) = forger().await;
+    let mut bytes = forge(ContentType::ApplicationData, b"the last words");
+    bytes.extend([0x17, 3, 3, 0, 32]);
+    bytes.extend([7; 32]);
+    socket.write_all(&bytes).await.unwrap();
+    let (mut heard, mut small) = (Vec::new(), [0; 5]);
+    let error = loop {
+        match stream.read(&mut small).await {
+            Ok(read) => heard.extend_from_slice(&small[..read]),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert_eq!(heard, b"the last words");
+}
+
+#[tokio::test]
+async fn what_follows_close_notify_is_not_kept() {
+    let (mut stream, mut socket, mut forge) = forger().await;
+    let mut bytes = forge(ContentType::Alert, &[1, 0]);
+    bytes.resize(BUFFER_BYTES, 7);
+    socket.write_all(&bytes).await.unwrap();
+    assert_eq!(stream.read(&mut vec![0; 4 * RECORD_BYTES]).await.unwrap(), 0);
+    stream.write_all(b"answer").await.unwrap();
+    assert!(holds_nothing(&stream));
 }
 
 #[tokio::test]
