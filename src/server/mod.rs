@@ -164,22 +164,16 @@ impl Server {
         };
         let accepting = tokio::spawn(accepting.run(doors, watch));
 
-        let mut order = loop {
-            (self.tell)(Phase::Serving);
-            match orders.recv().await {
-                Some(Order::Reload) => serving.reload(&source, self.tell).await,
-                Some(order) => break order,
-                None => std::future::pending().await,
-            }
-        };
+        let mut order = until_end(&mut orders, &mut serving, &source, self.tell).await;
         (self.tell)(Phase::Draining);
         let config::Drain { delay, timeout: window } = serving.generation().config.drain;
         reporter.draining();
         tracing::info!(tunnels_open = self.process.tunnels.count(), "draining");
+        let mut too_late = false;
         if order == Order::Drain {
             order = tokio::select! {
                 () = sleep(delay) => Order::Drain,
-                () = end(&mut orders) => Order::Stop,
+                _ = end(&mut orders, &mut too_late) => Order::Stop,
             };
         }
         drain.start(window);
@@ -190,7 +184,7 @@ impl Server {
             tokio::select! {
                 () = drain.left() => {}
                 () = sleep(window + GRACE) => {}
-                () = end(&mut orders) => {}
+                _ = end(&mut orders, &mut too_late) => {}
             }
         }
         drain.cut();
@@ -233,12 +227,39 @@ fn handshakes(config: &Config) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(handshakes.min(Semaphore::MAX_PERMITS)))
 }
 
-/// Resolves at a word to end; what else is said is too late.
-async fn end(orders: &mut mpsc::Receiver<Order>) {
+/// Reloads whenever it is told to, until the word to end, which is returned.
+async fn until_end(
+    orders: &mut mpsc::Receiver<Order>,
+    serving: &mut Serving,
+    source: &Source,
+    tell: fn(Phase),
+) -> Order {
+    let mut is_due = false;
+    loop {
+        tell(Phase::Serving);
+        if !is_due {
+            match orders.recv().await {
+                Some(Order::Reload) => {}
+                Some(order) => return order,
+                None => std::future::pending().await,
+            }
+        }
+        is_due = false;
+        tokio::select! {
+            biased;
+            () = serving.reload(source, tell) => {}
+            // Files may lie where reading them hangs. What a reload has not begun to serve then never serves.
+            order = end(orders, &mut is_due) => return order,
+        }
+    }
+}
+
+/// Resolves at a word to end, which is returned. For a reload it is too late or too early: that is noted.
+async fn end(orders: &mut mpsc::Receiver<Order>, is_reload_due: &mut bool) -> Order {
     loop {
         match orders.recv().await {
-            Some(Order::Reload) => {}
-            Some(Order::Drain | Order::Stop) => return,
+            Some(Order::Reload) => *is_reload_due = true,
+            Some(order) => return order,
             None => std::future::pending().await,
         }
     }

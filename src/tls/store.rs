@@ -37,6 +37,8 @@ pub struct Store {
 /// What handshakes are made of at one moment.
 #[derive(Debug)]
 pub(super) struct Current {
+    /// In the order in which they were given.
+    pairs: Vec<Arc<Pair>>,
     pub(super) configs: Configs,
     pub(super) choice: Arc<Choice>,
     pub(super) trust: Option<Trust>,
@@ -169,9 +171,9 @@ impl Store {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The pairs that serve, in the order in which they were given.
+    /// The pairs that serve, in the order in which they were given. Does not wait for files.
     pub fn pairs(&self) -> Vec<Arc<Pair>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).pairs.serving()
+        self.current().pairs.clone()
     }
 
     /// The authorities of clients.
@@ -253,10 +255,11 @@ impl Slots {
     ) -> anyhow::Result<Current> {
         let trust = self.trust.as_ref().map(|slot| slot.serving().clone());
         let context = trust.as_ref().map(|trust| trust.context.as_slice()).unwrap_or_default();
-        let choice = Arc::new(Choice::new(&self.pairs.serving(), strict_sni));
+        let pairs = self.pairs.serving();
+        let choice = Arc::new(Choice::new(&pairs, strict_sni));
         let configs =
             settings.configs(choice.clone(), trust.as_ref(), sessions.in_context(context))?;
-        Ok(Current { configs, choice, trust })
+        Ok(Current { pairs, configs, choice, trust })
     }
 }
 

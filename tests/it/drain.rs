@@ -1,12 +1,17 @@
 //! Stopping, as an orchestrator sees it: signals, what becomes of connections, exit codes.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use crate::certificates::Pki;
 use crate::support::{Binary, Client, Upstream, echo, refused, upgrade_request, within};
 
 /// A timeout that no test waits for.
@@ -290,4 +295,46 @@ async fn a_unix_socket_is_removed_at_the_end() {
     binary.signal("TERM").await;
     assert_eq!(binary.ended().await.0, 0);
     assert!(!path.exists());
+}
+
+/// Puts an empty pipe in the place of a file: who reads it waits. Resolves, with the pipe's other end, when it is read.
+fn hang(path: &Path) -> oneshot::Receiver<fs::File> {
+    let pipe = path.with_extension("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::rename(&pipe, path).unwrap();
+    let (sender, receiver) = oneshot::channel();
+    let path = path.to_owned();
+    std::thread::spawn(move || sender.send(fs::OpenOptions::new().write(true).open(path).unwrap()));
+    receiver
+}
+
+#[tokio::test]
+async fn files_that_hang_when_they_are_read_do_not_keep_it_from_ending() {
+    let upstream = Upstream::echo().await;
+    for hangs in ["wssgate.toml", "server.pem"] {
+        let folder = tempfile::tempdir().unwrap();
+        let pki = Pki::new();
+        pki.issue(&["localhost"]).write(folder.path(), "server");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let text = format!("cert = '{}'\nkey = '{}'\n", path("server.pem"), path("server.key"));
+        fs::write(path("wssgate.toml"), text).unwrap();
+        let (config, upstream) = (path("wssgate.toml"), upstream.addr());
+        let listen = ["--listen=127.0.0.1:0", "--log-format=json"];
+        let args = [&listen[..], &["--config", &config, "--upstream", &upstream]].concat();
+        let binary = Binary::start(&args);
+        let addr = binary.listening().await;
+        let is_read = hang(&folder.path().join(hangs));
+        if hangs == "wssgate.toml" {
+            binary.signal("HUP").await;
+        }
+        let _pipe = within("the file is read", is_read).await.unwrap();
+        let connector = pki.client("localhost").connector();
+        let mut client = Client::connect_with(addr, connector).await.unwrap();
+        client.upgrade().await;
+        echo(&mut client, "served meanwhile").await;
+        drop(client);
+        binary.signal("TERM").await;
+        let (code, log) = binary.ended().await;
+        assert_eq!(code, 0, "{hangs}: {log:#?}");
+    }
 }

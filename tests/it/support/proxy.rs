@@ -11,7 +11,7 @@ use wssgate::config::{Certificates, Config, Files, Listener};
 use wssgate::connection::{Shared, Site};
 use wssgate::server::{Order, Outcome, Reporter, Server};
 
-use super::{Upstream, repository, within};
+use super::{Upstream, eventually, repository, within};
 
 /// A running server with the development certificate. Ends with the test's runtime.
 pub(crate) struct Proxy {
@@ -82,10 +82,13 @@ impl Proxy {
     /// Changes the configuration, has it read again, and waits until that is done.
     pub(crate) async fn reload(&self, tweak: impl FnOnce(&mut Config)) {
         tweak(&mut self.config.lock().unwrap());
-        // There is room for one order beside the one that is carried out: the third one waits for the first.
-        for _ in 0..3 {
-            self.order(Order::Reload).await;
-        }
+        let reloads = || {
+            let reloads = self.reporter.status().reloads;
+            reloads.done + reloads.refused
+        };
+        let before = reloads();
+        self.order(Order::Reload).await;
+        eventually("the reload is done", || reloads() > before).await;
     }
 
     /// Waits for the run's end.
