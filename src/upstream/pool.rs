@@ -147,9 +147,10 @@ impl Pool {
         check::run(&self, &check).await;
     }
 
-    /// Takes members that a check has taken out for up, as nobody checks them any more.
-    pub fn uncheck(&self) {
-        for member in &self.members {
+    /// Takes members that a check has taken out for up, as nobody checks them any more, but for those of whom
+    /// `is_checked` says that somebody does.
+    pub fn uncheck(&self, is_checked: impl Fn(&Member) -> bool) {
+        for member in self.members.iter().filter(|member| !is_checked(member)) {
             member.changed(member.set_checked(true, Instant::now()));
         }
     }
