@@ -3,6 +3,8 @@
 use std::future::poll_fn;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::mpsc;
+use std::thread;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::time::timeout;
@@ -100,4 +102,16 @@ async fn a_unix_socket_whose_queue_is_full_is_asked_until_there_is_room() {
     assert!(early.is_err(), "{early:?}");
     let _accepted = listener.accept().unwrap();
     timeout(Duration::from_secs(30), connecting).await.expect("there is room").unwrap();
+}
+
+#[tokio::test]
+async fn a_unix_socket_whose_queue_is_full_is_in_use_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wss.sock");
+    let (_listener, _waiting) = full_socket(&path);
+    let (said, hear) = mpsc::channel();
+    thread::spawn(move || said.send(Listener::bind(&Listen::Unix(path, None), Keepalive(None))));
+    let bound = hear.recv_timeout(Duration::from_secs(30)).expect("an answer");
+    let error = bound.unwrap_err().to_string();
+    assert!(error.contains("in use"), "{error}");
 }
