@@ -165,6 +165,8 @@ impl Exchange<'_> {
             };
             response.accepts(key).map_err(shut)?;
             progress.answering.store(true, Relaxed);
+            // The tunnel has not been idle for the time that the upstream took to agree.
+            self.meter.touch();
             record.answered(101);
             let mut head = Vec::with_capacity(length);
             response.rewrite("Upgrade", self.shared.hsts.as_deref(), &mut head);
@@ -183,6 +185,8 @@ impl Exchange<'_> {
         let behind = &buf[length..];
         let taken = body.decode(behind, &mut head).map_err(|_| shut(relay::BROKEN_BODY))?;
         progress.answering.store(true, Relaxed);
+        // What is still under way has not been idle either.
+        self.meter.touch();
         progress.refused.notify_one();
         record.answered(response.status);
         let sent = relay::write_now(client, &head).await;

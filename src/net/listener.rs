@@ -4,7 +4,6 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -181,13 +180,20 @@ fn remove_stale(path: &Path) -> anyhow::Result<()> {
             path.display()
         );
     }
-    match StdUnixStream::connect(path) {
+    match try_connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).with_context(|| format!("remove stale socket {}", path.display()))
         }
         // Somebody listens: binding fails with the error that says so.
         _ => Ok(()),
     }
+}
+
+/// Does not wait, as a socket with a full queue would have us do.
+fn try_connect(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
 
 /// Removes the socket's file at the end, unless another one has taken its place.

@@ -1,6 +1,13 @@
 //! The options that sockets really have, on both legs, and what a listener makes of its address.
 
 use std::future::poll_fn;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::mpsc;
+use std::thread;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::time::timeout;
 
 use super::*;
 use crate::addr::Listen;
@@ -61,4 +68,50 @@ async fn an_ipv4_client_of_a_bare_port_has_its_ipv4_address() {
     let client = accepted.unwrap().1.unwrap();
     let Stream::Tcp(connected) = connected.unwrap() else { panic!("no TCP") };
     assert_eq!(client, connected.local_addr().unwrap());
+}
+
+/// A unix socket on which nobody accepts, and as many who wait for that as it lets.
+fn full_socket(path: &Path) -> (Socket, Vec<Socket>) {
+    let address = SockAddr::unix(path).unwrap();
+    let new_socket = || Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    let listener = new_socket();
+    listener.bind(&address).unwrap();
+    listener.listen(1).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let socket = new_socket();
+        socket.set_nonblocking(true).unwrap();
+        match socket.connect(&address) {
+            Ok(()) => waiting.push(socket),
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                return (listener, waiting);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_unix_socket_whose_queue_is_full_is_asked_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let (listener, _waiting) = full_socket(&path);
+    let target = Target::Unix(path);
+    let mut connecting = pin!(connect(&target, Keepalive(None)));
+    let early = timeout(Duration::from_millis(100), &mut connecting).await;
+    assert!(early.is_err(), "{early:?}");
+    let _accepted = listener.accept().unwrap();
+    timeout(Duration::from_secs(30), connecting).await.expect("there is room").unwrap();
+}
+
+#[tokio::test]
+async fn a_unix_socket_whose_queue_is_full_is_in_use_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wss.sock");
+    let (_listener, _waiting) = full_socket(&path);
+    let (said, hear) = mpsc::channel();
+    thread::spawn(move || said.send(Listener::bind(&Listen::Unix(path, None), Keepalive(None))));
+    let bound = hear.recv_timeout(Duration::from_secs(30)).expect("an answer");
+    let error = bound.unwrap_err().to_string();
+    assert!(error.contains("in use"), "{error}");
 }

@@ -88,6 +88,12 @@ impl Pools {
         namesake.or_else(|| all().find_map(in_pool))
     }
 
+    /// Whether any pool checks it.
+    fn is_checked(&self, member: &Member) -> bool {
+        let mut checked = self.pools.iter().filter(|one| one.config.balancing.check.is_some());
+        checked.any(|one| one.pool.members().iter().any(|other| other.counts_with(member)))
+    }
+
     fn tls(&mut self, settings: &UpstreamTls) -> anyhow::Result<Arc<tls::Connector>> {
         let is_it = |connector: &&Arc<tls::Connector>| connector.has_settings(settings);
         if let Some(connector) = self.connectors.iter().find(is_it) {
@@ -123,16 +129,16 @@ impl Pools {
             connector.replace(reopened);
         }
         for Watched { config, pool, checking } in self.pools.iter().map(|watched| &**watched) {
+            let Some(check) = &config.balancing.check else { continue };
             checking.get_or_init(|| {
                 let mut tasks = JoinSet::new();
-                match &config.balancing.check {
-                    Some(check) => {
-                        tasks.spawn(Arc::clone(pool).check(check.clone()));
-                    }
-                    None => pool.uncheck(),
-                }
+                tasks.spawn(Arc::clone(pool).check(check.clone()));
                 tasks
             });
+        }
+        // Also in pools that go on: it may have been another one's check, which has gone, that took a member out.
+        for watched in &self.pools {
+            watched.pool.uncheck(|member| self.is_checked(member));
         }
         self.before.clear();
         self.before_connectors.clear();

@@ -150,6 +150,15 @@ fn a_list_longer_than_the_screen_scrolls_to_its_end_and_no_further() {
 }
 
 #[test]
+fn keys_that_scroll_are_taken_where_there_is_nothing_to_scroll() {
+    let mut view = View::default();
+    for code in [KeyCode::PageDown, KeyCode::End, KeyCode::Down, KeyCode::Up] {
+        view.take(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+    }
+    assert!(screen(&mut view, 80, 24).contains("asking ..."));
+}
+
+#[test]
 fn a_server_that_is_lost_is_said_so_and_what_was_seen_stays() {
     let mut view = View::default();
     let now = Instant::now();

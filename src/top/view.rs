@@ -158,9 +158,11 @@ impl View {
             KeyCode::Char('/') => self.is_typing = true,
             KeyCode::Esc => (self.filter, self.scroll) = (String::new(), 0),
             KeyCode::Up | KeyCode::Char('k') => self.scroll = self.scroll.saturating_sub(1),
-            KeyCode::Down | KeyCode::Char('j') => self.scroll += 1,
+            KeyCode::Down | KeyCode::Char('j') => {
+                self.scroll = self.scroll.saturating_add(1);
+            }
             KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(self.page),
-            KeyCode::PageDown => self.scroll += self.page,
+            KeyCode::PageDown => self.scroll = self.scroll.saturating_add(self.page),
             KeyCode::Home => self.scroll = 0,
             KeyCode::End => self.scroll = usize::MAX,
             _ => {}

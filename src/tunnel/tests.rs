@@ -325,6 +325,19 @@ async fn a_goodbye_that_nobody_takes_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_side_that_takes_no_goodbye_does_not_keep_it_from_the_other() {
+    for stuck in [Party::Client, Party::Upstream] {
+        let running = start(Limits::default());
+        let (near, far) = sides(&running, stuck);
+        near.hold_shutdown();
+        running.ending.end_at(Instant::now(), Reason::Drain);
+        let goodbye = timeout(seconds(60), far.read_to_end()).await;
+        assert_eq!(goodbye.expect("a goodbye"), b"", "{stuck:?} is stuck");
+        assert_eq!(running.task.await.unwrap(), ended(Party::Wssgate, Reason::Drain));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reader_that_stands_still_stops_the_reading_on_the_other_side() {
     let running = start(Limits::default());
     running.client.room(1000);

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -34,6 +36,8 @@ pub struct Pool {
     /// Places of those who wait for a place.
     queue: Semaphore,
     max_queued: usize,
+    /// How many of those wait this moment, and do not try whether there is a place.
+    waiting: AtomicUsize,
     freed: Arc<Notify>,
 }
 
@@ -84,6 +88,22 @@ impl Drop for Hold {
         // The place first, then the word that there is one.
         self.lease = None;
         self.freed.notify_one();
+    }
+}
+
+/// One who waits, until dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -138,6 +158,7 @@ impl Pool {
             connector,
             queue: Semaphore::new(max_queued),
             max_queued,
+            waiting: AtomicUsize::new(0),
             freed: Arc::new(Notify::new()),
         }
     }
@@ -147,9 +168,10 @@ impl Pool {
         check::run(&self, &check).await;
     }
 
-    /// Takes members that a check has taken out for up, as nobody checks them any more.
-    pub fn uncheck(&self) {
-        for member in &self.members {
+    /// Takes members that a check has taken out for up, as nobody checks them any more, but for those of whom
+    /// `is_checked` says that somebody does.
+    pub fn uncheck(&self, is_checked: impl Fn(&Member) -> bool) {
+        for member in self.members.iter().filter(|member| !is_checked(member)) {
             member.changed(member.set_checked(true, Instant::now()));
         }
     }
@@ -175,8 +197,9 @@ impl Pool {
     }
 
     /// Connects to the member that is best for this client, or else to the next one that accepts. When all
-    /// that are up have as many connections as they may, waits for one to end, until `deadline`, or until
-    /// the client is `gone`. A member that speaks TLS gets `first` before its handshake. Cancel safe.
+    /// that are up have as many connections as they may, waits for one to end, behind those who wait already,
+    /// until `deadline`, or until the client is `gone`. A member that speaks TLS gets `first` before its
+    /// handshake. Cancel safe.
     pub async fn connect(
         &self,
         client: Option<IpAddr>,
@@ -184,24 +207,28 @@ impl Pool {
         deadline: Instant,
         gone: impl Future<Output = ()>,
     ) -> Result<Connected, Error> {
-        let mut gone = std::pin::pin!(gone);
+        let mut gone = pin!(gone);
         let patience = self.connector.timeout.min(deadline - Instant::now()) / 2;
         let mut queued = None;
+        let mut freed = pin!(self.freed.notified());
         loop {
-            let freed = self.freed.notified();
-            tokio::pin!(freed);
             // What is freed from now on is not missed.
             freed.as_mut().enable();
-            let walked = self.walk((client, first), deadline, patience).await;
-            if !matches!(walked, Err(Error::Full)) {
-                return walked;
+            // A place that is free while others wait is that of the first of them, who is about to learn of it.
+            if queued.is_some() || self.waiting.load(Relaxed) == 0 {
+                let walked = self.walk((client, first), deadline, patience).await;
+                if !matches!(walked, Err(Error::Full)) {
+                    return walked;
+                }
             }
             if queued.is_none() {
                 queued = Some(self.queue.try_acquire().map_err(|_| Error::Full)?);
             }
+            let _waiting = Waiting::begin(&self.waiting);
             tokio::select! {
                 biased;
-                () = freed => {}
+                // Who looks again by himself keeps his turn.
+                () = freed.as_mut() => freed.set(self.freed.notified()),
                 () = &mut gone => return Err(Error::Gone),
                 () = sleep_until(deadline) => return Err(Error::Full),
                 () = sleep(LOOK_AGAIN) => {}
@@ -288,3 +315,6 @@ impl Pool {
         Err((tried, source))
     }
 }
+
+#[cfg(test)]
+mod tests;

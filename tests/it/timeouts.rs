@@ -224,6 +224,21 @@ async fn idle_timeout_ends_a_silent_tunnel() {
 }
 
 #[tokio::test]
+async fn idle_timeout_counts_from_the_tunnels_begin() {
+    let mut upstream = Upstream::manual().await;
+    let proxy = proxy(&upstream, |timeouts| timeouts.idle = Some(LONGER)).await;
+    let mut client = Client::connect(proxy.addr).await;
+    client.send(upgrade_request().as_bytes()).await;
+    let mut conversation = upstream.accept().await;
+    conversation.read_head().await;
+    // It takes its time to agree, more than a tunnel may be idle.
+    tokio::time::sleep(LONGER + SHORT).await;
+    tokio::spawn(async move { conversation.echo().await });
+    client.read_head().await;
+    echo(&mut client, "the first word").await;
+}
+
+#[tokio::test]
 async fn idle_timeout_does_not_end_a_tunnel_that_speaks() {
     let upstream = Upstream::echo().await;
     let proxy = proxy(&upstream, |timeouts| timeouts.idle = Some(LONGER)).await;

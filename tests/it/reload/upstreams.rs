@@ -131,6 +131,34 @@ async fn a_member_is_checked_as_the_new_file_says() {
 }
 
 #[tokio::test]
+async fn what_a_check_has_said_goes_with_the_check() {
+    let nobody: Goal = crate::support::free_port().to_string().parse().unwrap();
+    let proxy = Proxy::start_with(&[nobody.to_string()], |_| {}).await;
+    // Another route leads to the same server, and has it checked.
+    proxy
+        .reload(|config| {
+            let listener = &config.listeners[0];
+            let mut pool = config.pool(listener, &listener.upstreams).unwrap();
+            let mut check = wssgate::config::Check::new(CheckKind::Tcp);
+            (check.interval, check.fall) = (Duration::from_millis(20), 1);
+            (pool.name, pool.balancing.check) = (Some("checked".into()), Some(check));
+            config.pools.insert("checked".into(), pool);
+            let (pattern, goals) = ("/x".parse().unwrap(), vec![Goal::Named("checked".into())]);
+            config.listeners[0].routes.push(wssgate::config::Route { pattern, goals });
+        })
+        .await;
+    eventually("the check finds it out", || up(&proxy) == [false]).await;
+    // That route goes. The first one is as it was: nothing would ever take its member for up again.
+    proxy
+        .reload(|config| {
+            config.pools.clear();
+            config.listeners[0].routes.clear();
+        })
+        .await;
+    assert_eq!(up(&proxy), [true]);
+}
+
+#[tokio::test]
 async fn tunnels_from_before_a_reload_learn_that_their_member_fell() {
     let (a, b) = (Upstream::echo().await, named('B').await);
     let proxy = Proxy::start_with(&[a.addr()], |listener| {
