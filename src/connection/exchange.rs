@@ -4,6 +4,7 @@
 //! it refuses, nothing ever does.
 
 use std::future::pending;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -209,8 +210,13 @@ impl Exchange<'_> {
     {
         let owes = &progress.upstream_owes;
         let counts = (&mut *ahead, self.meter);
-        if let Err(error) = relay::body(client, upstream, &mut body, counts, owes).await {
-            return Failure::relay(Stage::Body, error);
+        match relay::body(client, upstream, &mut body, counts, owes).await {
+            Ok(()) => {}
+            // Who is answered early ought to give the body up and end this side, and reads on (RFC 9112, 9.5).
+            Err(relay::Error::Client(error))
+                if error.kind() == ErrorKind::UnexpectedEof && progress.answering.load(Relaxed) => {
+            }
+            Err(error) => return Failure::relay(Stage::Body, error),
         }
         owes.store(true, Relaxed);
         progress.consumed.store(body.is_done(), Relaxed);
