@@ -248,6 +248,10 @@ impl Exchange<'_> {
                     return Failure::client(Stage::Response, "half-close timeout");
                 }
             } else if over(Some(head_timeout)) {
+                if progress.is_amid_interim.load(Relaxed) {
+                    // An upstream must not be taken out for a client that does not read.
+                    return Failure::client(Stage::Response, "interim response not taken in time");
+                }
                 return match progress.upstream_owes.load(Relaxed) {
                     true => {
                         let refusal = Refusal::new(504, "upstream did not answer in time");
