@@ -4,6 +4,7 @@
 //! it refuses, nothing ever does.
 
 use std::future::pending;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -213,8 +214,13 @@ impl Exchange<'_> {
     {
         let owes = &progress.upstream_owes;
         let counts = (&mut *ahead, self.meter);
-        if let Err(error) = relay::body(client, upstream, &mut body, counts, owes).await {
-            return Failure::relay(Stage::Body, error);
+        match relay::body(client, upstream, &mut body, counts, owes).await {
+            Ok(()) => {}
+            // Who is answered early ought to give the body up and end this side, and reads on (RFC 9112, 9.5).
+            Err(relay::Error::Client(error))
+                if error.kind() == ErrorKind::UnexpectedEof && progress.answering.load(Relaxed) => {
+            }
+            Err(error) => return Failure::relay(Stage::Body, error),
         }
         owes.store(true, Relaxed);
         progress.consumed.store(body.is_done(), Relaxed);
@@ -246,6 +252,10 @@ impl Exchange<'_> {
                     return Failure::client(Stage::Response, "half-close timeout");
                 }
             } else if over(Some(head_timeout)) {
+                if progress.is_amid_interim.load(Relaxed) {
+                    // An upstream must not be taken out for a client that does not read.
+                    return Failure::client(Stage::Response, "interim response not taken in time");
+                }
                 return match progress.upstream_owes.load(Relaxed) {
                     true => {
                         let refusal = Refusal::new(504, "upstream did not answer in time");

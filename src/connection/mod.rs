@@ -162,9 +162,8 @@ pub async fn run(
             }
         }
     } else {
-        if shared.routes.send_proxy() {
-            record.local = accepted.stream.local_addr();
-        }
+        // Upstreams may be told of it from some later request on: TLS hides the socket by then.
+        record.local = accepted.stream.local_addr();
         None
     };
     if accepted.site.speaks == Speaks::Plain {

@@ -28,7 +28,7 @@ pub(super) struct Record {
     listener: Arc<str>,
     pub(super) client: Option<SocketAddr>,
     pub(super) port: Option<u16>,
-    /// The address that the client has connected to, where that matters.
+    /// The address that the client has connected to; none over a unix socket.
     pub(super) local: Option<SocketAddr>,
     /// Whether nobody knows who the client is: nothing that it says of itself is believed.
     pub(super) is_stranger: bool,

@@ -101,7 +101,8 @@ where
             }
             Err(_) => Failure::refused(Stage::Head, refusal),
         },
-        Err(failure) => failure,
+        // The log says what was wrong, and the status that is sent.
+        Err(failure) => Failure { answer: failure.answer.map(|_| refusal), ..failure },
     };
     if failure.answer.is_some() {
         let is_head = request::is_head(&buf);

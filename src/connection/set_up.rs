@@ -1,5 +1,6 @@
 //! Set-up: from accept to the request head's last byte, in one budget of time.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
@@ -174,8 +175,9 @@ where
 {
     match timeout_at(deadline, head::read(stream, buf, limit)).await {
         Ok(Ok(length)) => Ok(length),
-        // Browsers open connections that they may need and close those that they did not.
-        Ok(Err(head::Error::Empty)) => {
+        // Browsers open connections that they may need and close those that they did not; load balancers
+        // reset those by which they only look whether we are here.
+        Ok(Err(error)) if buf.is_empty() && is_end(&error) => {
             Err(Failure::client(Stage::FirstByte, "closed without a request"))
         }
         Ok(Err(error)) => Err(match request::refuse_unread(&error) {
@@ -189,5 +191,13 @@ where
             let refusal = Refusal::new(408, "request head not complete within the setup timeout");
             Err(Failure::refused(Stage::Head, refusal))
         }
+    }
+}
+
+fn is_end(error: &head::Error) -> bool {
+    match error {
+        head::Error::Empty => true,
+        head::Error::Io(error) => error.kind() == ErrorKind::ConnectionReset,
+        _ => false,
     }
 }

@@ -44,11 +44,6 @@ impl Routes {
         }
     }
 
-    /// Whether any connection to an upstream begins with a header of the PROXY protocol.
-    pub fn send_proxy(&self) -> bool {
-        self.0.iter().any(|(_, pool)| pool.send_proxy().is_some())
-    }
-
     /// Every route with its pool, the closest first.
     pub fn iter(&self) -> impl Iterator<Item = (&Pattern, &Arc<Pool>)> {
         self.0.iter().map(|(pattern, pool)| (pattern, pool))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
 use wssgate::config::Listener;
 
 use crate::support::{Client, Conversation, Proxy, Upstream, plain_head, within};
@@ -218,6 +219,25 @@ async fn an_early_answer_does_not_cut_the_body() {
     conversation.send(b"end").await;
     let rest = client.read_to_end().await;
     assert!(rest.ends_with(b"end"), "{}", rest.escape_ascii());
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_its_body_still_gets_the_rest_of_an_early_answer() {
+    let mut upstream = Upstream::manual().await;
+    let proxy = Proxy::start(&upstream).await;
+    let request = format!("{POST}Content-Length: 10\r\n\r\nfirst");
+    let (mut client, mut conversation) = begin(&proxy, &mut upstream, &request).await;
+    conversation.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\n\r\nhalf").await;
+    let (head, mut body) = client.read_head().await;
+    assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
+    // As it should (RFC 9112, 9.5).
+    client.shutdown().await;
+    let left = timeout(Duration::from_millis(300), conversation.read_to_end()).await;
+    assert!(left.is_err(), "the upstream was let go in the middle of its answer");
+    conversation.send(b"end").await;
+    let (rest, how) = client.read_to_end_and_how().await;
+    body.extend_from_slice(&rest);
+    assert_eq!((body.as_slice(), how.is_ok()), (&b"halfend"[..], true));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use wssgate::addr::Listen;
 use wssgate::config::Listener;
 
-use crate::support::{Client, Proxy, Upstream, upgrade_request, within};
+use crate::support::{Client, Proxy, Upstream, eventually, reset, upgrade_request, within};
 
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -101,6 +101,24 @@ async fn acme_challenges_are_answered_from_the_webroot_and_nothing_else_is() {
     let post = "POST /.well-known/acme-challenge/to-ken_1 HTTP/1.1\r\nHost: a\r\n\r\n";
     assert!(ask(&proxy, post).await.starts_with("HTTP/1.1 404 "));
     assert!(ask(&proxy, &get("/secret")).await.starts_with("HTTP/1.1 308 "));
+}
+
+#[tokio::test]
+async fn who_resets_before_a_byte_of_a_request_is_a_probe() {
+    let upstream = Upstream::answering(PAGE).await;
+    let proxy = Proxy::start_with(&[upstream.addr()], redirecting).await;
+    let addr: SocketAddr = proxy.addresses.last().unwrap().parse().unwrap();
+    for probes in [1, 3] {
+        reset(&TcpStream::connect(addr).await.unwrap());
+        let totals = || proxy.reporter.status().totals;
+        let is_counted = || totals().probes + totals().failed == probes;
+        eventually("the probe of plain HTTP is counted", is_counted).await;
+        assert_eq!(totals().failed, 0, "plain HTTP");
+        Client::connect(proxy.addr).await.reset();
+        let is_counted = || totals().probes + totals().failed == probes + 1;
+        eventually("the probe of TLS is counted", is_counted).await;
+        assert_eq!(totals().failed, 0, "TLS");
+    }
 }
 
 #[tokio::test]

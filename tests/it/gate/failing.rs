@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use wssgate::config::Listener;
 
 use super::{PLAIN, answering_and_closing, assert_status, upgrading};
-use crate::support::{Client, Proxy, Upstream, upgrade_request};
+use crate::support::{Client, Proxy, TlsOptions, Upstream, eventually, upgrade_request};
 
 async fn proxy_with(upstream: &Upstream, tweak: impl FnOnce(&mut Listener)) -> Proxy {
     Proxy::start_with(&[upstream.addr()], tweak).await
@@ -55,6 +55,36 @@ async fn interim_answers_do_not_prolong_the_upgrade_timeout() {
     };
     let answer = answer.trim_start_matches("HTTP/1.1 102 Processing\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_take_interim_answers_gets_the_blame() {
+    let mut upstream = Upstream::manual().await;
+    let proxy = proxy_with(&upstream, |config| {
+        config.timeouts.response = Duration::from_secs(1);
+        config.limits.max_head_bytes = 1024 * 1024;
+    })
+    .await;
+    // Far less room than for what is sent: some of it waits at the proxy.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = socket.connect(proxy.addr).await.unwrap();
+    let connector = TlsOptions::default().config();
+    let mut client = Client::handshake(stream, connector).await.unwrap();
+    client.send(PLAIN.as_bytes()).await;
+    let mut conversation = upstream.accept().await;
+    conversation.read_head().await;
+    let link = "a".repeat(1_000_000);
+    for _ in 0..15 {
+        let interim = format!("HTTP/1.1 103 Early Hints\r\nLink: <{link}>\r\n\r\n");
+        // Fails in the end: the proxy hangs up.
+        let _ = conversation.stream.write_all(interim.as_bytes()).await;
+    }
+    let _ = conversation.stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    let status = || proxy.reporter.status();
+    eventually("the failure is counted", || status().totals.failed == 1).await;
+    assert_eq!(status().failures[0].side, "client", "{:?}", status().failures);
+    assert!(status().upstreams[0].members[0].up, "taken out for what a client did");
 }
 
 /// A port of 127.0.0.1 at which nobody listens.

@@ -226,6 +226,23 @@ async fn what_a_client_does_wrong_is_a_debug_line() {
 }
 
 #[tokio::test]
+async fn plain_http_on_the_tls_port_has_the_status_that_was_sent() {
+    let upstream = Upstream::echo().await;
+    let long = "a".repeat(600);
+    for (bytes, reason) in [
+        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), "request line too long"),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), "request head too large"),
+    ] {
+        let args = ["--log-level", "debug", "--max-head-size", "512"];
+        let (binary, addr) = Binary::serving(&upstream.addr(), &args).await;
+        let answer = try_raw(addr, bytes.as_bytes()).await;
+        assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", answer.escape_ascii());
+        let line = binary.line("connection failed").await;
+        assert_eq!((&line["status"], &line["reason"]), (&400.into(), &reason.into()), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn what_an_upstream_does_wrong_is_a_warning() {
     let upstream = Upstream::answering("nonsense\r\n\r\n").await;
     let (binary, addr) = Binary::serving(&upstream.addr(), &[]).await;

@@ -301,6 +301,27 @@ async fn each_request_of_a_connection_begins_with_a_header() {
 }
 
 #[tokio::test]
+async fn a_client_from_before_the_header_was_asked_for_is_told_too() {
+    let mut upstream = Upstream::answering(PAGE).await;
+    let proxy = Proxy::start_with(&[upstream.addr()], |config| {
+        config.timeouts.keepalive_timeout = Duration::from_secs(60);
+    })
+    .await;
+    let mut client = Client::connect(proxy.addr).await;
+    let port = local_addr(&client).port();
+    for line in
+        [String::new(), format!("PROXY TCP4 127.0.0.1 127.0.0.1 {port} {}\r\n", proxy.addr.port())]
+    {
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let (_, body) = client.read_head().await;
+        client.read_exact(5 - body.len()).await;
+        let received = upstream.accept().await.text();
+        assert!(received.starts_with(&format!("{line}GET ")), "{received}");
+        proxy.reload(|config| sending(V1)(&mut config.listeners[0])).await;
+    }
+}
+
+#[tokio::test]
 async fn checks_begin_with_a_header_that_speaks_of_nobody() {
     let kinds = [CheckKind::Http("/health".to_owned()), CheckKind::Ws("/ws".to_owned())];
     for (version, header) in [(V1, V1_UNKNOWN.to_vec()), (V2, v2(LOCAL, UNSPEC, b""))] {
