@@ -1,9 +1,9 @@
 //! Where requests go: routes to pools of members, in which order these are tried, and connecting to the
 //! first that accepts.
 //!
-//! `member.rs` is one of them with its counts, `health.rs` says whether it is up, `balance.rs` which of
-//! them is tried first, `resolve.rs` what their names stand for, `stream.rs` is a connection to
-//! one, `check.rs` looks at them without a request.
+//! `member` is one of them with its counts, `health` says whether it is up, `balance` which of
+//! them is tried first, `resolve` what their names stand for, `stream` is a connection to
+//! one, `check` looks at them without a request.
 
 pub mod balance;
 pub mod health;

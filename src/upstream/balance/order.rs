@@ -1,5 +1,5 @@
 //! The members one after the other, each once: which of them come next at all. Which of these is the
-//! next, `balance.rs` says.
+//! next, `mod.rs` says.
 
 use std::sync::Arc;
 

@@ -11,11 +11,18 @@ use tokio::task::JoinHandle;
 
 use super::{eventually, repository, within};
 
-/// A running `wssgate`. Killed when dropped.
+/// A running `wssgate`. Killed when dropped, and no task of it may have panicked.
 pub(crate) struct Binary {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     logging: JoinHandle<()>,
+}
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        let panics: Vec<_> = self.log().into_iter().filter(|it| it.contains("panicked")).collect();
+        assert!(panics.is_empty() || std::thread::panicking(), "{panics:#?}");
+    }
 }
 
 impl Binary {

@@ -1,7 +1,7 @@
 """Ways of bending a handshake: the ClientHello, another message, what comes behind the handshake, a record on its way.
 
 Each makes what a row of the table says of `how`: `bend` sends a message otherwise, `after` is called behind the
-handshake, `forge` and `bend_of` are for a handshake that takes up a session.
+handshake and `in_tunnel` behind the 101, `forge` and `bend_of` are for a handshake that takes up a session.
 """
 
 import copy
@@ -61,6 +61,11 @@ def change(make):
 def after(*records):
     """Sent behind the handshake."""
     return {"after": lambda connection: connection.send_records(records)}
+
+
+def in_tunnel(*records):
+    """Sent behind the 101."""
+    return {"in_tunnel": lambda connection: connection.send_records(records)}
 
 
 def wire(change_it):

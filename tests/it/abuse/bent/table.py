@@ -104,6 +104,11 @@ TLS13 = [
         "unexpected_message",
     ),
     ("data in the middle of a message", after((HANDSHAKE, KEY_UPDATE[:2]), (DATA, b"GET")), ENDED),
+    (
+        "data in the middle of a message, in a tunnel",
+        in_tunnel((HANDSHAKE, KEY_UPDATE[:2]), (DATA, b"GET")),
+        ENDED,
+    ),
     ("an empty record of a handshake", after((HANDSHAKE, b"")), "served"),
     ("an empty alert", after((ALERT, b"")), "decode_error"),
     ("a Finished again", after((HANDSHAKE, b"\x14\0\0\x20" + bytes(32))), "unexpected_message"),
