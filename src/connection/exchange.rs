@@ -20,7 +20,7 @@ use crate::http::request::{Kind, Request};
 use crate::http::{Refusal, response};
 use crate::meter::Meter;
 use crate::relay::{self, Ended};
-use crate::upstream::Stream;
+use crate::upstream::{Hold, Stream};
 
 /// How often the clocks are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -54,6 +54,8 @@ pub(super) struct Exchange<'a> {
     pub(super) persistent: bool,
     pub(super) shared: &'a Shared,
     pub(super) meter: &'a Meter,
+    /// The place at the upstream, which is told when that has begun to answer.
+    pub(super) hold: &'a Hold,
 }
 
 /// What one direction has to know of the other.
@@ -188,6 +190,8 @@ impl Exchange<'_> {
         progress.answering.store(true, Relaxed);
         // What is still under way has not been idle either.
         self.meter.touch();
+        // The answer may go on for hours.
+        self.hold.succeeded();
         progress.refused.notify_one();
         record.answered(response.status);
         let sent = relay::write_now(client, &head).await;

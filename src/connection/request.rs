@@ -167,7 +167,8 @@ async fn exchange<C: Client>(
         head.extend_from_slice(&first);
     }
     request.rewrite(&facts, &mut head);
-    let exchange = exchange::Exchange { request, behind, head, persistent, shared, meter };
+    let hold = &upstream.hold;
+    let exchange = exchange::Exchange { request, behind, head, persistent, shared, meter, hold };
     let outcome = exchange.run(client, &mut upstream.stream, record).await;
     match &outcome {
         Ok(_) => upstream.hold.succeeded(),

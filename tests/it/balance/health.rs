@@ -9,7 +9,7 @@ use wssgate::upstream::health::Standing;
 
 use super::member::{Member, Mode};
 use super::{NEVER, letters, open, open_many, pool, serve, serve_with, try_open, up};
-use crate::support::{Client, eventually};
+use crate::support::{Client, Proxy, Upstream, eventually};
 
 /// The time for which a member is out, where it comes back.
 const FAIL_TIMEOUT: Duration = Duration::from_millis(300);
@@ -150,6 +150,28 @@ async fn when_all_are_down_all_are_tried() {
     b.start_again().await;
     assert_eq!(letters(&open_many(proxy.addr, 3).await), "BBB");
     assert_eq!(up(&proxy), [false, true], "which shows that it is back");
+}
+
+#[tokio::test]
+async fn an_answer_that_has_begun_shows_that_it_is_back() {
+    let mut upstream = Upstream::manual().await;
+    let proxy = Proxy::start_with(&[upstream.addr()], |config| {
+        config.balancing.fail_timeout = NEVER;
+    })
+    .await;
+    let ask = async || {
+        let mut client = Client::connect(proxy.addr).await;
+        client.send(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        client
+    };
+    let _refused = ask().await;
+    drop(upstream.accept().await);
+    eventually("it is down", || up(&proxy) == [false]).await;
+    let _client = ask().await;
+    let mut answering = upstream.accept().await;
+    answering.read_head().await;
+    answering.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n").await;
+    eventually("it is up", || up(&proxy) == [true]).await;
 }
 
 #[tokio::test]
