@@ -30,7 +30,7 @@ run() {
         return 1
     fi
     # The last line with figures: executions, coverage (edges, features), corpus, executions a second.
-    printf '%-14s %s\n' "$target" "$(grep -E '^#[0-9]+.* cov: ' "$logs/$target" | tail -n 1)"
+    printf '%-14s %s\n' "$target" "$(grep -aE '^#[0-9]+.* cov: ' "$logs/$target" | tail -n 1)"
 }
 export -f run
 export seconds binaries logs
