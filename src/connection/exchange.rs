@@ -167,10 +167,7 @@ impl Exchange<'_> {
                 return Err(shut(Refusal::new(502, "101 without being asked")));
             };
             response.accepts(key).map_err(shut)?;
-            progress.answering.store(true, Relaxed);
-            // The tunnel has not been idle for the time that the upstream took to agree.
-            self.meter.touch();
-            record.answered(101);
+            self.begin_answer(response.status, progress, record);
             let mut head = Vec::with_capacity(length);
             response.rewrite("Upgrade", self.shared.hsts.as_deref(), &mut head);
             relay::write_now(client, &head)
@@ -187,13 +184,8 @@ impl Exchange<'_> {
         let head_bytes = head.len();
         let behind = &buf[length..];
         let taken = body.decode(behind, &mut head).map_err(|_| shut(relay::BROKEN_BODY))?;
-        progress.answering.store(true, Relaxed);
-        // What is still under way has not been idle either.
-        self.meter.touch();
-        // The answer may go on for hours.
-        self.hold.succeeded();
+        self.begin_answer(response.status, progress, record);
         progress.refused.notify_one();
-        record.answered(response.status);
         let sent = relay::write_now(client, &head).await;
         sent.map_err(|error| Failure::client(Stage::Response, error.to_string()))?;
         self.meter.add_to_client(head.len() - head_bytes);
@@ -202,6 +194,15 @@ impl Exchange<'_> {
             .map_err(|error| Failure::relay(Stage::Response, error))?;
         let whole = ended == Ended::ByFraming && taken == behind.len();
         Ok(Answer::Relayed { keep: keep && whole })
+    }
+
+    /// From here on no other answer can follow. This one may go on for hours: the upstream has done what it is there
+    /// for, and the time that it took is not time without a byte.
+    fn begin_answer(&self, status: u16, progress: &Progress, record: &mut Record) {
+        progress.answering.store(true, Relaxed);
+        self.meter.touch();
+        self.hold.succeeded();
+        record.answered(status);
     }
 
     /// The rest of the body; then only the client's end is waited for. Returns only to end it all.

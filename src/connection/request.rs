@@ -170,10 +170,8 @@ async fn exchange<C: Client>(
     let hold = &upstream.hold;
     let exchange = exchange::Exchange { request, behind, head, persistent, shared, meter, hold };
     let outcome = exchange.run(client, &mut upstream.stream, record).await;
-    match &outcome {
-        Ok(_) => upstream.hold.succeeded(),
-        Err(failure) if failure.is_upstreams() => upstream.hold.misbehaved(),
-        Err(_) => {}
+    if outcome.as_ref().is_err_and(Failure::is_upstreams) {
+        upstream.hold.misbehaved();
     }
     Ok((outcome?, upstream))
 }

@@ -169,11 +169,10 @@ impl Server {
         let config::Drain { delay, timeout: window } = serving.generation().config.drain;
         reporter.draining();
         tracing::info!(tunnels_open = self.process.tunnels.count(), "draining");
-        let mut too_late = false;
         if order == Order::Drain {
             order = tokio::select! {
                 () = sleep(delay) => Order::Drain,
-                _ = end(&mut orders, &mut too_late) => Order::Stop,
+                _ = end(&mut orders, || {}) => Order::Stop,
             };
         }
         drain.start(window);
@@ -184,7 +183,7 @@ impl Server {
             tokio::select! {
                 () = drain.left() => {}
                 () = sleep(window + GRACE) => {}
-                _ = end(&mut orders, &mut too_late) => {}
+                _ = end(&mut orders, || {}) => {}
             }
         }
         drain.cut();
@@ -249,16 +248,16 @@ async fn until_end(
             biased;
             () = serving.reload(source, tell) => {}
             // Files may lie where reading them hangs. What a reload has not begun to serve then never serves.
-            order = end(orders, &mut is_due) => return order,
+            order = end(orders, || is_due = true) => return order,
         }
     }
 }
 
-/// Resolves at a word to end, which is returned. For a reload it is too late or too early: that is noted.
-async fn end(orders: &mut mpsc::Receiver<Order>, is_reload_due: &mut bool) -> Order {
+/// Resolves at a word to end, which is returned. Of a reload, for which it is not the time, `note_reload` is told.
+async fn end(orders: &mut mpsc::Receiver<Order>, mut note_reload: impl FnMut()) -> Order {
     loop {
         match orders.recv().await {
-            Some(Order::Reload) => *is_reload_due = true,
+            Some(Order::Reload) => note_reload(),
             Some(order) => return order,
             None => std::future::pending().await,
         }

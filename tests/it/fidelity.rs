@@ -246,10 +246,15 @@ async fn an_upstreams_reset_ends_the_clients_side() {
 
 #[tokio::test]
 async fn resets_wake_a_tunnel_at_rest() {
-    let (_proxy, _upstream, client, mut conversation) = tunnel().await;
-    let (_other_proxy, _other_upstream, mut other_client, other_conversation) = tunnel().await;
-    // Even a busy one rests by then; there is nothing to be seen of that.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (_proxy, _upstream, mut client, mut conversation) = tunnel().await;
+    let (_other_proxy, _other_upstream, mut other_client, mut other_conversation) = tunnel().await;
+    // It rests whenever nothing is under way.
+    for (client, conversation) in
+        [(&mut client, &mut conversation), (&mut other_client, &mut other_conversation)]
+    {
+        conversation.send(b"one").await;
+        assert_eq!(client.read_exact(3).await, b"one");
+    }
     client.reset();
     conversation.read_to_end().await;
     other_conversation.reset();

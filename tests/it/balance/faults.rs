@@ -134,8 +134,6 @@ async fn freeze_costs_no_more_than_one_request_for_each_fail_timeout() {
     probe.served_by('P', Instant::now()).await;
     child.signal("STOP").await;
     eventually("it is out", || !up(&proxy)[0]).await;
-    // Those that were with it before have failed as well by then.
-    tokio::time::sleep(UPGRADE_TIMEOUT + TICK).await;
     let (out, span) = (Instant::now(), fail_timeout * 4);
     let damage = probe.damage("freeze, trials", out, span).await;
     child.signal("CONT").await;
