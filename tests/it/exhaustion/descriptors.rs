@@ -1,7 +1,5 @@
 //! Descriptors.
 
-use std::collections::HashSet;
-
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -39,9 +37,10 @@ async fn without_a_descriptor_left_tunnels_live_a_reload_is_refused_and_all_reco
     let (binary, addr) = Binary::serving(&upstream.addr(), &["--max-fails=0"]).await;
     let mut tunnel = Client::connect(addr).await;
     tunnel.upgrade().await;
-    let open = descriptors(&binary);
+    binary.watches().await;
+    let open = binary.descriptors();
     // Room for one: for the client's side of a connection, and not for the upstream's.
-    let free = (0..).find(|number| !open.contains(number)).unwrap();
+    let free = (0..).find(|number| !open.contains_key(number)).unwrap();
     binary.limit_open_files(free + 1).await;
     let mut refused = Client::connect(addr).await;
     let (head, _) = refused.ask(crate::support::upgrade_request()).await;
@@ -49,13 +48,13 @@ async fn without_a_descriptor_left_tunnels_live_a_reload_is_refused_and_all_reco
     let line = binary.line("connection failed").await;
     assert!(line["reason"].as_str().unwrap().contains("Too many open files"), "{line}");
     drop(refused);
-    eventually("it has left", || !descriptors(&binary).contains(&free)).await;
+    eventually("it has left", || !binary.descriptors().contains_key(&free)).await;
     let mut idle = Vec::new();
     for _ in 0..8 {
         idle.push(TcpStream::connect(addr).await.unwrap());
     }
     binary.line("accept failed, trying again").await;
-    eventually("the last one is taken", || descriptors(&binary).contains(&free)).await;
+    eventually("the last one is taken", || binary.descriptors().contains_key(&free)).await;
     assert!(!binary.reload().await, "files could be read without a descriptor");
     echo(&mut tunnel, "it does not notice").await;
     binary.limit_open_files(256).await;
@@ -68,11 +67,5 @@ async fn without_a_descriptor_left_tunnels_live_a_reload_is_refused_and_all_reco
     })
     .await;
     echo(&mut tunnel, "nor afterwards").await;
-    eventually("none is left over", || descriptors(&binary).len() <= open.len()).await;
-}
-
-/// Their numbers.
-fn descriptors(binary: &Binary) -> HashSet<u32> {
-    let names = std::fs::read_dir(format!("/proc/{}/fd", binary.pid())).unwrap();
-    names.map(|name| name.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect()
+    eventually("none is left over", || binary.descriptors().len() <= open.len()).await;
 }

@@ -99,6 +99,7 @@ impl Soak {
             }
         })
         .await;
+        binary.watches().await;
         let population = Population::new(gate, pki.client("localhost").connector());
         let (restarted, rows, failed) = (Vec::new(), Vec::new(), Vec::new());
         let (admin, began) = (admin.to_string(), Instant::now());
@@ -129,10 +130,6 @@ impl Soak {
         self.members[turn].restart().await;
     }
 
-    fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.binary.pid())).unwrap().count()
-    }
-
     /// One moment of the table.
     async fn look(&mut self) {
         let open = self.samples().await.sum("wssgate_connections_open");
@@ -145,7 +142,7 @@ impl Soak {
             quantile(echoes, 0.5),
             quantile(echoes, 0.99),
             self.binary.status_kib("VmRSS") as f64,
-            self.descriptors() as f64,
+            self.binary.descriptors().len() as f64,
             open,
             self.population.resting.load(Relaxed) as f64,
             setups.len() as f64,
@@ -217,7 +214,8 @@ fn minutes() -> f64 {
 async fn churn_beside_resting_tunnels_leaves_nothing_behind() {
     raise_open_files();
     let mut soak = Soak::start().await;
-    let (span, before) = (Duration::from_secs_f64(minutes() * 60.0), soak.descriptors());
+    let span = Duration::from_secs_f64(minutes() * 60.0);
+    let before = soak.binary.descriptors();
     eprintln!("a soak of {span:.0?}, {}", build_name());
     soak.run(span).await;
     let dir = repository("target/soak");
@@ -248,7 +246,7 @@ async fn churn_beside_resting_tunnels_leaves_nothing_behind() {
     assert!(for_nothing.is_empty(), "{}: {:?}", for_nothing.len(), for_nothing.first());
     let half_minutes = span.as_secs_f64() / 120.0;
     assert!(memory * half_minutes < SLACK_KIB, "{memory} KiB a minute");
-    eventually("nothing is left", || soak.descriptors() <= before).await;
+    eventually("nothing is left", || soak.binary.descriptors().len() <= before.len()).await;
     let after = soak.samples().await;
     assert_eq!(after.sum("wssgate_tunnels_open{"), 0.0);
     let [opened, closed] = ["opened", "closed"].map(|what| format!("wssgate_tunnels_{what}_total"));

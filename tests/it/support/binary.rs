@@ -1,5 +1,6 @@
 //! The built program, as a user runs it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Stdio};
@@ -182,11 +183,32 @@ impl Binary {
     pub(crate) fn status_of_threads(&self, name: &str) -> Vec<String> {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
         let value = |thread: std::fs::DirEntry| {
-            let status = std::fs::read_to_string(thread.path().join("status")).unwrap();
+            // One that ends meanwhile has none.
+            let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
             let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line.unwrap().trim().to_owned()
+            Some(line?.trim().to_owned())
         };
-        threads.map(|thread| value(thread.unwrap())).collect()
+        threads.filter_map(|thread| value(thread.unwrap())).collect()
+    }
+
+    /// Waits until it watches the files of its certificates: it listens before, and what it opens for that
+    /// stays open.
+    pub(crate) async fn watches(&self) {
+        // The thread that notify starts when it has opened all that it needs.
+        let is_there =
+            || self.status_of_threads("Name").iter().any(|it| it.starts_with("notify-rs"));
+        eventually("it watches its files", is_there).await;
+    }
+
+    /// Its open descriptors, and what each of them is.
+    pub(crate) fn descriptors(&self) -> BTreeMap<u32, String> {
+        let names = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        let descriptor = |name: std::fs::DirEntry| {
+            let number = name.file_name().to_str().unwrap().parse().unwrap();
+            // One that is closed meanwhile is none.
+            Some((number, std::fs::read_link(name.path()).ok()?.display().to_string()))
+        };
+        names.filter_map(|name| descriptor(name.unwrap())).collect()
     }
 
     /// What `/proc/PID/status` says under this name, in KiB: `VmRSS` for one.

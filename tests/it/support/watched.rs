@@ -44,6 +44,7 @@ impl Watched {
         let addr = binary.listening().await;
         let admin = binary.line("admin listening").await;
         let admin = admin["listener"].as_str().unwrap().to_owned();
+        binary.watches().await;
         Self { binary, addr, admin }
     }
 
@@ -62,9 +63,9 @@ impl Watched {
         .await;
     }
 
-    /// Its open descriptors.
+    /// How many descriptors it has open.
     pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.binary.pid())).unwrap().count()
+        self.binary.descriptors().len()
     }
 
     /// Resident memory now.
