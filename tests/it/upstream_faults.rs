@@ -1,6 +1,7 @@
 //! Upstreams that misbehave, many clients to each fault at once: what clients see, what the log says of it,
 //! that a good client beside them does not notice, and that nothing is left of any of them.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
@@ -212,19 +213,21 @@ async fn each_fault_ends_as_it_should_and_leaves_nothing() {
             let watched = &watched;
             (0..CLIENTS).map(move |_| visit(watched, path, sees))
         });
-        let visiting = futures_util::future::join_all(visits);
+        let over = Cell::new(false);
+        let visiting = async {
+            futures_util::future::join_all(visits).await;
+            over.set(true);
+        };
+        // It hears its last echo, too.
         let beside = async {
-            loop {
+            while !over.get() {
                 let asked = Instant::now();
                 echo(&mut good, "beside them").await;
                 slowest = slowest.max(asked.elapsed());
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::select! {
-            _ = visiting => {}
-            () = beside => {}
-        }
+        tokio::join!(visiting, beside);
     }
     watched.until("wssgate_connections_open", 1.0).await;
     eventually("nothing is left", || watched.descriptors() <= descriptors).await;

@@ -55,12 +55,7 @@ impl Watched {
 
     /// Waits until a sum of samples is this.
     pub(crate) async fn until(&self, name: &str, value: f64) {
-        within(&format!("{name} is {value}"), async {
-            while self.samples().await.sum(name) != value {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-        })
-        .await;
+        Samples::until(&self.admin, name, value).await;
     }
 
     /// How many descriptors it has open.
@@ -91,6 +86,16 @@ impl Samples {
             (name.to_owned(), value.parse().unwrap())
         };
         Self(lines.map(sample).collect())
+    }
+
+    /// Waits until a sum of those of a program, by its admin listener, is this.
+    pub(crate) async fn until(admin: &str, name: &str, value: f64) {
+        within(&format!("{name} is {value}"), async {
+            while Self::of(admin).await.sum(name) != value {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        })
+        .await;
     }
 
     /// The sum of all that begin so: a family's, or some of its labels'.
