@@ -229,5 +229,5 @@ async fn permissions_of_a_unix_socket_change_with_the_file() {
     proxy.reload(|config| config.listeners[0].listen[1] = address("0660")).await;
     assert_eq!(mode(), 0o660);
     proxy.reload(|config| config.listeners[0].listen.truncate(1)).await;
-    assert!(!path.exists());
+    eventually("the socket is gone", || !path.exists()).await;
 }
