@@ -5,7 +5,7 @@ use std::time::Duration;
 use wssgate::server::{Order, Outcome};
 
 use super::{ask, start, tunnel};
-use crate::support::{Client, Proxy, Upstream, echo, eventually, refused};
+use crate::support::{Client, Proxy, Upstream, echo, eventually, free_port, refused};
 
 /// A timeout that no test waits for.
 const FAR: Duration = Duration::from_secs(600);
@@ -47,7 +47,7 @@ async fn in_the_drain_delay_it_takes_clients_and_asks_for_none() {
 
 #[tokio::test]
 async fn without_an_upstream_that_is_up_it_is_ready_unless_that_matters() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = free_port();
     for needs_upstream in [false, true] {
         let proxy = Proxy::start_all(&[nobody.to_string()], |config| {
             super::with_admin(config);

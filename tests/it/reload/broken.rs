@@ -52,8 +52,8 @@ impl Running {
 async fn what_is_wrong_anywhere_changes_nothing_anywhere() {
     let upstream = Upstream::echo().await;
     let running = Running::start(&upstream).await;
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let _holding = TcpListener::bind(taken).unwrap();
+    let holding = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holding.local_addr().unwrap();
     let good = &running.good;
     // Each would also take the first listener away.
     let moved = good.replace(&running.addr.to_string(), &free_port().to_string());

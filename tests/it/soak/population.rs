@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use crate::support::{Client, Connector, switching_response, upgrade_request};
+use crate::support::{Client, Connector, free_port, switching_response, upgrade_request};
 
 /// Longer than anything may take: who is not through by then has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,8 +30,9 @@ pub(super) struct Member {
 
 impl Member {
     pub(super) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
+        // Nobody takes it while it is away.
+        let addr = free_port();
+        let listener = TcpListener::bind(addr).await.unwrap();
         let mut member = Self { addr, serving: JoinSet::new() };
         member.serving.spawn(serve(listener));
         member

@@ -1,7 +1,7 @@
 //! What the tests share: a server in this process, the built binary, a TLS client that sends raw bytes,
 //! an upstream that writes down what it gets, and a certificate authority.
 //!
-//! Ports are chosen by the kernel. Nothing here sleeps to wait for something: [`eventually`] polls, and
+//! Ports are chosen by the kernel, or where it does not choose any. Nothing here sleeps to wait for something: [`eventually`] polls, and
 //! [`within`] turns a hang into a failure with a name.
 
 mod authority;

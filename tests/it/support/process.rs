@@ -6,6 +6,7 @@ use std::io::{Read as _, Seek as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Stdio, id};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -101,9 +102,20 @@ impl Process {
     }
 }
 
-/// A port for those who cannot say which one the kernel chose for them.
+/// A port for those who cannot say which one the kernel chose for them. It is none that the kernel gives to others
+/// meanwhile (ip_local_port_range, see ip(7)), and no other test's.
 pub(crate) fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    const PORTS: std::ops::Range<u32> = 12_000..32_000;
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Runs that are started one after the other begin far from each other.
+        let offset =
+            id().wrapping_mul(997).wrapping_add(COUNT.fetch_add(1, Relaxed)) % PORTS.len() as u32;
+        let port = u16::try_from(PORTS.start + offset).unwrap();
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 /// A program of this machine. Daemons live in sbin, which is not in everybody's PATH.
