@@ -14,16 +14,20 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::time::sleep;
 use wssgate::server::Phase;
 
-/// Tells of a phase (`Type=notify-reload`).
+/// How long a phase may take to be told, when the queue is full (`net.unix.max_dgram_qlen`, see unix(7)): systemd has
+/// one for all services, and is busy at boot.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tells of a phase (`Type=notify-reload`). Blocks where systemd does not listen, for five seconds at most.
 pub(crate) fn tell(phase: Phase) {
     match phase {
-        Phase::Serving => notify("READY=1\nSTATUS=serving"),
+        Phase::Serving => notify("READY=1\nSTATUS=serving", PATIENCE),
         Phase::Reloading => {
             let now = clock_gettime(ClockId::Monotonic);
             let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
-            notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS=reloading"));
+            notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS=reloading"), PATIENCE);
         }
-        Phase::Draining => notify("STOPPING=1\nSTATUS=draining"),
+        Phase::Draining => notify("STOPPING=1\nSTATUS=draining", PATIENCE),
     }
 }
 
@@ -32,7 +36,8 @@ pub(crate) fn tell(phase: Phase) {
 pub(crate) async fn feed_watchdog() {
     let Some(timeout) = watchdog_timeout() else { return };
     loop {
-        notify("WATCHDOG=1");
+        // A task may not block. Where the queue is full, there are enough of these in it.
+        notify("WATCHDOG=1", Duration::ZERO);
         sleep(timeout / 2).await;
     }
 }
@@ -45,18 +50,26 @@ fn watchdog_timeout() -> Option<Duration> {
     Some(Duration::from_micros(micros))
 }
 
-fn notify(state: &str) {
-    if let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())
-        && let Err(error) = send(&name, state)
-    {
-        tracing::warn!(%error, "systemd cannot be told");
+/// Where there is no patience nothing is said of a queue that is full.
+fn notify(state: &str, patience: Duration) {
+    let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return };
+    match send(&name, state, patience) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience.is_zero() => {}
+        Err(error) => tracing::warn!(%error, "systemd cannot be told"),
+        Ok(()) => {}
     }
 }
 
-fn send(name: &OsStr, state: &str) -> io::Result<()> {
+/// Sends a datagram. An error of kind `WouldBlock` says that nobody took it within `patience`.
+fn send(name: &OsStr, state: &str, patience: Duration) -> io::Result<()> {
     let addr = match name.as_encoded_bytes() {
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
         _ => SocketAddr::from_pathname(name)?,
     };
-    UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &addr).map(|_| ())
+    let socket = UnixDatagram::unbound()?;
+    match patience.is_zero() {
+        true => socket.set_nonblocking(true)?,
+        false => socket.set_write_timeout(Some(patience))?,
+    }
+    socket.send_to_addr(state.as_bytes(), &addr).map(|_| ())
 }

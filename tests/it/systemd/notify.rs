@@ -5,7 +5,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram as StdUnixDatagram};
 
 use tokio::net::UnixDatagram;
 
-use crate::support::{Binary, Client, Upstream, certificate_arguments, echo, within};
+use crate::support::{Binary, Client, Upstream, certificate_arguments, echo, eventually, within};
 
 /// Systemd's end of the socket.
 struct Manager(UnixDatagram);
@@ -112,6 +112,31 @@ async fn the_watchdog_is_fed_until_the_end_of_the_drain() {
     }
     client.shutdown().await;
     assert_eq!(binary.ended().await.0, 0);
+}
+
+#[tokio::test]
+async fn a_manager_that_does_not_read_stops_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
+    let notify = ("NOTIFY_SOCKET", path.to_str().unwrap());
+    // Its queue is full in a moment.
+    let binary = start(&[notify, ("WATCHDOG_USEC", "1000")]).await;
+    let addr = binary.listening().await;
+    let sender = StdUnixDatagram::unbound().unwrap();
+    sender.set_nonblocking(true).unwrap();
+    eventually("the queue is full", || {
+        let sent = sender.send_to(b"", &path);
+        sent.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    })
+    .await;
+    for _ in 0..20 {
+        Client::connect(addr).await.upgrade().await;
+    }
+    binary.signal("TERM").await;
+    assert_eq!(binary.line("systemd cannot be told").await["level"], "WARN");
+    assert_eq!(binary.ended().await.0, 0);
+    drop(manager);
 }
 
 #[tokio::test]
