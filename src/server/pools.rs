@@ -136,6 +136,10 @@ impl Pools {
                 tasks
             });
         }
+        let goes_on = |one: &Arc<Watched>| self.pools.iter().any(|other| Arc::ptr_eq(one, other));
+        for gone in self.before.iter().filter(|one| !goes_on(one)) {
+            gone.pool.call_off_checks();
+        }
         // Also in pools that go on: it may have been another one's check, which has gone, that took a member out.
         for watched in &self.pools {
             watched.pool.uncheck(|member| self.is_checked(member));

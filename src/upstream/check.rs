@@ -8,7 +8,7 @@ use std::io;
 use anyhow::{Context as _, ensure};
 use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::health::Streak;
 use super::member::Member;
@@ -53,7 +53,7 @@ impl Look<'_> {
                 tracing::debug!(upstream = %member.address(), reason = format!("{error:#}"), "check failed");
             }
             let up = streak.record(result.is_ok());
-            member.changed(member.set_checked(up, Instant::now()));
+            self.pool.checked(member, up);
             // Not all members in the same moment, nor all replicas of ours.
             sleep(check.interval.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
         }

@@ -3,8 +3,8 @@
 use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -39,6 +39,8 @@ pub struct Pool {
     /// How many of those wait this moment, and do not try whether there is a place.
     waiting: AtomicUsize,
     freed: Arc<Notify>,
+    /// Whether what checks find is not asked for any more.
+    checks_are_off: Mutex<bool>,
 }
 
 /// A member that was connected to.
@@ -160,12 +162,26 @@ impl Pool {
             max_queued,
             waiting: AtomicUsize::new(0),
             freed: Arc::new(Notify::new()),
+            checks_are_off: Mutex::new(false),
         }
     }
 
     /// Looks at every member in the way of `check`, for as long as it is polled.
     pub async fn check(self: Arc<Self>, check: Check) {
         check::run(&self, &check).await;
+    }
+
+    /// Says what a check has found of a member, unless checks are called off.
+    pub(super) fn checked(&self, member: &Member, up: bool) {
+        let are_off = self.checks_are_off.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*are_off {
+            member.changed(member.set_checked(up, Instant::now()));
+        }
+    }
+
+    /// What checks find from here on is not said: a check that is about to end may have one more result on its way.
+    pub fn call_off_checks(&self) {
+        *self.checks_are_off.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     /// Takes members that a check has taken out for up, as nobody checks them any more, but for those of whom
