@@ -223,9 +223,16 @@ async fn whatever_happens_to_connections_nothing_is_left_of_them() {
     let after = watched.samples().await;
     each_is_counted_once(&before, &after);
     let rose = |name: &str| after.sum(name) - before.sum(name);
-    let (opened, reasons) = (rose("wssgate_tunnels_opened_total"), reasons(&watched.binary));
+    let opened = rose("wssgate_tunnels_opened_total");
+    let closed = after.sum("wssgate_tunnels_closed_total");
+    let said = || {
+        let log = watched.binary.log();
+        log.into_iter().filter(|line| line.contains("tunnel closed")).count() as f64
+    };
+    eventually("all ends are said", || said() >= closed).await;
+    let reasons = reasons(&watched.binary);
     eprintln!("why {opened} tunnels ended: {reasons:#?}");
-    assert_eq!(reasons.values().sum::<usize>() as f64, after.sum("wssgate_tunnels_closed_total"));
+    assert_eq!(reasons.values().sum::<usize>() as f64, closed);
     eprintln!(
         "resident: {} KiB, at most {} KiB; {descriptors} descriptors before and after",
         watched.rss_kib(),
