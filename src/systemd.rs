@@ -36,7 +36,7 @@ pub(crate) fn tell(phase: Phase) {
 pub(crate) async fn feed_watchdog() {
     let Some(timeout) = watchdog_timeout() else { return };
     loop {
-        // A task may not block. Where the queue is full, there are enough of these in it.
+        // A task may not block; where the queue is full, the next one may find room.
         notify("WATCHDOG=1", Duration::ZERO);
         sleep(timeout / 2).await;
     }
