@@ -21,13 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Tells of a phase (`Type=notify-reload`). Blocks where systemd does not listen, for five seconds at most.
 pub(crate) fn tell(phase: Phase) {
     match phase {
-        Phase::Serving => notify("READY=1\nSTATUS=serving", PATIENCE),
+        Phase::Serving => notify("READY=1\nSTATUS=serving", Some(PATIENCE)),
         Phase::Reloading => {
             let now = clock_gettime(ClockId::Monotonic);
             let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
-            notify(&format!("RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS=reloading"), PATIENCE);
+            notify(
+                &format!("RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS=reloading"),
+                Some(PATIENCE),
+            );
         }
-        Phase::Draining => notify("STOPPING=1\nSTATUS=draining", PATIENCE),
+        Phase::Draining => notify("STOPPING=1\nSTATUS=draining", Some(PATIENCE)),
     }
 }
 
@@ -37,7 +40,7 @@ pub(crate) async fn feed_watchdog() {
     let Some(timeout) = watchdog_timeout() else { return };
     loop {
         // A task may not block; where the queue is full, the next one may find room.
-        notify("WATCHDOG=1", Duration::ZERO);
+        notify("WATCHDOG=1", None);
         sleep(timeout / 2).await;
     }
 }
@@ -50,26 +53,25 @@ fn watchdog_timeout() -> Option<Duration> {
     Some(Duration::from_micros(micros))
 }
 
-/// Where there is no patience nothing is said of a queue that is full.
-fn notify(state: &str, patience: Duration) {
+/// Who does not wait does not say that the queue was full, either.
+fn notify(state: &str, patience: Option<Duration>) {
     let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return };
     match send(&name, state, patience) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience.is_zero() => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience.is_none() => {}
         Err(error) => tracing::warn!(%error, "systemd cannot be told"),
         Ok(()) => {}
     }
 }
 
-/// Sends a datagram. An error of kind `WouldBlock` says that nobody took it within `patience`.
-fn send(name: &OsStr, state: &str, patience: Duration) -> io::Result<()> {
+/// Sends a datagram; where the queue is full, waits for so long, if at all. An error of kind `WouldBlock` says that
+/// it was full all the time.
+fn send(name: &OsStr, state: &str, patience: Option<Duration>) -> io::Result<()> {
     let addr = match name.as_encoded_bytes() {
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
         _ => SocketAddr::from_pathname(name)?,
     };
     let socket = UnixDatagram::unbound()?;
-    match patience.is_zero() {
-        true => socket.set_nonblocking(true)?,
-        false => socket.set_write_timeout(Some(patience))?,
-    }
+    socket.set_nonblocking(patience.is_none())?;
+    socket.set_write_timeout(patience)?;
     socket.send_to_addr(state.as_bytes(), &addr).map(|_| ())
 }

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use wssgate::config::Limits;
 
 use crate::support::{
-    Binary, Client, Proxy, TlsOptions, Upstream, echo, switching_response, upgrade_request, within,
+    Binary, Client, Proxy, TlsOptions, Upstream, echo, switching_response, until, upgrade_request,
+    within,
 };
 
 /// How long something that must not happen is given to happen.
@@ -74,10 +75,8 @@ async fn max_connections_per_ip_turns_away_only_that_address() {
     echo(&mut other, "another address").await;
     echo(&mut first, "undisturbed").await;
     drop(first);
-    within("the place is free again", async {
-        while Client::connect_from(from(7), proxy.addr).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    until("the place is free again", || async {
+        Client::connect_from(from(7), proxy.addr).await.is_ok()
     })
     .await;
 }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use wssgate::config::Listener;
 
-use crate::support::{Binary, Client, Mood, NameServer, Proxy, within};
+use crate::support::{Binary, Client, Mood, NameServer, Proxy, until};
 
 const NAME: &str = "app.example";
 
@@ -70,12 +70,7 @@ fn answered_by(address: &str) -> (u16, String) {
 
 /// Asks until the answer is this one.
 async fn ask_until(what: &str, proxy: &Proxy, wanted: impl Fn(&(u16, String)) -> bool) {
-    within(what, async {
-        while !wanted(&ask(proxy).await) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    until(what, || async { wanted(&ask(proxy).await) }).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use wssgate::config::{Listener, Timeouts};
 use wssgate::server::{Order, Outcome};
 
 use crate::support::{
-    BlackHole, CAP, Client, Conversation, Proxy, Upstream, echo, refused, upgrade_request, within,
+    BlackHole, CAP, Client, Conversation, Proxy, Upstream, echo, eventually, refused,
+    upgrade_request, within,
 };
 
 /// The timeout under test: short, and yet longer than a busy machine is away.
@@ -348,12 +349,7 @@ async fn keepalive_is_on_for_both_legs_and_zero_turns_it_off() {
         let mut client = Client::connect(proxy.addr).await;
         client.upgrade().await;
         echo(&mut client, "sent and acknowledged").await;
-        within("both timers", async {
-            // A socket with unacknowledged bytes shows another timer for a moment.
-            while keepalive_timers(&proxy, &upstream) != [expected; 2] {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await;
+        // A socket with unacknowledged bytes shows another timer for a moment.
+        eventually("both timers", || keepalive_timers(&proxy, &upstream) == [expected; 2]).await;
     }
 }

@@ -39,7 +39,7 @@ pub struct Pool {
     /// How many of those wait this moment, and do not try whether there is a place.
     waiting: AtomicUsize,
     freed: Arc<Notify>,
-    /// Whether what checks find is not asked for any more.
+    /// Whether what checks find is not asked for any more. Held while a result is said: none is half way then.
     checks_are_off: Mutex<bool>,
 }
 

@@ -1,6 +1,5 @@
 //! Metrics: each rises with what it counts, none falls, and promtool finds nothing to say of them.
 
-use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt as _;
@@ -11,8 +10,8 @@ use wssgate::server::Order;
 
 use super::{ask, start, tunnel};
 use crate::support::{
-    Client, Conversation, Proxy, TlsOptions, Upstream, echo, eventually, free_port, program,
-    repository, within,
+    Client, Conversation, Proxy, Samples, TlsOptions, Upstream, echo, eventually, free_port,
+    program, repository, within,
 };
 
 const PAGE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -24,7 +23,7 @@ struct Observed {
     /// An upstream that is not there, behind `/gone`.
     gone: String,
     /// What was seen last.
-    seen: BTreeMap<String, f64>,
+    seen: Samples,
 }
 
 impl Observed {
@@ -40,22 +39,17 @@ impl Observed {
         let gone = free_port().to_string();
         let route = parse_route(&format!("/gone={gone}")).unwrap();
         let (proxy, _) = start(&upstream, |config| config.listeners[0].routes.push(route)).await;
-        let mut observed = Self { proxy, upstream: upstream.addr(), gone, seen: BTreeMap::new() };
+        let mut observed =
+            Self { proxy, upstream: upstream.addr(), gone, seen: Samples::parse("") };
         observed.look();
         observed
     }
 
     /// All samples now; panics when a counter has fallen.
-    fn look(&mut self) -> BTreeMap<String, f64> {
-        let samples = samples(&self.text());
-        for (name, value) in &self.seen {
-            let family = name.split('{').next().unwrap();
-            let is_counter = ["_total", "_bucket", "_count", "_sum"];
-            if is_counter.iter().any(|end| family.ends_with(end)) {
-                assert!(samples.get(name).is_some_and(|now| now >= value), "{name} fell");
-            }
-        }
-        self.seen.clone_from(&samples);
+    fn look(&mut self) -> Samples {
+        let samples = Samples::parse(&self.text());
+        samples.assert_risen_since(&self.seen);
+        self.seen = samples.clone();
         samples
     }
 
@@ -77,7 +71,7 @@ impl Observed {
         let rises = within(what, async {
             loop {
                 let now = self.look();
-                let value = |samples: &BTreeMap<String, f64>, name: &str| {
+                let value = |Samples(samples): &Samples, name: &str| {
                     samples.get(name).copied().unwrap_or_default()
                 };
                 seen.clear();
@@ -90,13 +84,6 @@ impl Observed {
         });
         rises.await;
     }
-}
-
-/// Every sample of a text, by its name and labels.
-fn samples(text: &str) -> BTreeMap<String, f64> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let sample = lines.map(|line| line.rsplit_once(' ').unwrap());
-    sample.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
 }
 
 #[tokio::test]
@@ -211,7 +198,7 @@ async fn upstreams_and_reloads_are_told() {
     let certificate = repository("certs/localhost.pem").display().to_string();
     let expiry =
         format!(r#"wssgate_certificate_expiry_timestamp_seconds{{certificate="{certificate}"}}"#);
-    assert_eq!(observed.look()[&expiry], 2_398_377_600.0);
+    assert_eq!(observed.look().0[&expiry], 2_398_377_600.0);
 }
 
 #[tokio::test]

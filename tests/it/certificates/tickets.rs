@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio_rustls::rustls;
 
 use super::{Pki, Site, becomes, replace, serve, shown};
-use crate::support::{Client, TlsOptions, echo, within};
+use crate::support::{Client, TlsOptions, echo, until};
 
 /// Whether a connection to `then` resumes a session made now with `now`.
 async fn resumes(now: SocketAddr, then: SocketAddr, client: &TlsOptions) -> bool {
@@ -76,12 +75,7 @@ async fn a_new_ticket_key_is_taken_in_and_the_one_before_stays_good() {
     echo(&mut tunnel, "the ticket has come before this").await;
 
     replace(&keys[0], &second);
-    let change = async {
-        while !resumes(addr, fixed.addr, &client).await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    within("both share a secret", change).await;
+    until("both share a secret", || resumes(addr, fixed.addr, &client)).await;
     assert!(resumes(fixed.addr, addr, &client).await);
     let mut late = Client::connect_with(addr, early).await.unwrap();
     late.upgrade().await;

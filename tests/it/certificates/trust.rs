@@ -33,12 +33,7 @@ async fn until(
     (client, identity): (&TlsOptions, &Issued),
     is_in: bool,
 ) {
-    let change = async {
-        while lets_in(addr, client, identity).await != is_in {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    within(what, change).await;
+    crate::support::until(what, || async { lets_in(addr, client, identity).await == is_in }).await;
 }
 
 #[tokio::test]

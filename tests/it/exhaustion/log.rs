@@ -7,12 +7,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::support::{
-    Binary, Client, Samples, Upstream, certificate_arguments, echo, free_port, within,
+    Binary, Client, Samples, Upstream, certificate_arguments, echo, free_port, listens, within,
 };
 
 /// How long after its last line a log is taken to say nothing more for now.
@@ -32,12 +31,7 @@ impl Unheard {
         command.args(["--listen", &addr.to_string(), "--upstream", &upstream.addr()]);
         command.args(["--admin", &admin]).args(certificate_arguments());
         let child = command.stdin(Stdio::null()).kill_on_drop(true).spawn().unwrap();
-        within("it listens", async {
-            while TcpStream::connect(addr).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await;
+        listens(addr).await;
         Self { child, addr, admin }
     }
 

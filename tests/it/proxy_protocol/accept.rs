@@ -12,7 +12,7 @@ use super::{
 };
 use crate::support::{
     Binary, Client, Conversation, Proxy, TlsOptions, Upstream, echo, eventually, own_headers,
-    plain_head, within,
+    plain_head, until, within,
 };
 
 const LOOPBACK: &str = "127.0.0.0/8";
@@ -133,12 +133,7 @@ async fn max_connections_per_ip_counts_clients_and_not_their_proxy() {
     echo(&mut first, "undisturbed").await;
     echo(&mut other, "another address").await;
     drop(first);
-    within("the place is free again", async {
-        while again().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    until("the place is free again", || async { again().await.is_ok() }).await;
 }
 
 #[tokio::test]

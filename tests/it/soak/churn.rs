@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use wssgate::server::raise_open_files;
@@ -18,7 +17,7 @@ use super::chart::{self, Column, Row};
 use super::population::{Measured, Member, Population};
 use crate::certificates::Pki;
 use crate::support::{
-    Binary, Samples, build_name, eventually, free_port, program_under_load, repository, within,
+    Binary, Samples, build_name, eventually, free_port, listens, program_under_load, repository,
 };
 
 const CHURN: u32 = 200;
@@ -93,12 +92,7 @@ impl Soak {
         let mut command = Binary::command(&program_under_load());
         command.arg("-c").arg(&path).args(["--log-format=json", "--log-level=error"]);
         let binary = Binary::spawn(command);
-        within("it listens", async {
-            while TcpStream::connect(gate).await.is_err() {
-                sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await;
+        listens(gate).await;
         binary.watches().await;
         let population = Population::new(gate, pki.client("localhost").connector());
         let (restarted, rows, failed) = (Vec::new(), Vec::new(), Vec::new());
@@ -116,12 +110,7 @@ impl Soak {
         let done = "wssgate_reloads_total{result=\"done\"}";
         let before = self.samples().await.sum(done);
         self.binary.signal("HUP").await;
-        within("the reload", async {
-            while self.samples().await.sum(done) == before {
-                sleep(Duration::from_millis(50)).await;
-            }
-        })
-        .await;
+        Samples::until(&self.admin, done, before + 1.0).await;
     }
 
     async fn restart(&mut self) {

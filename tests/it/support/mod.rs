@@ -1,8 +1,8 @@
 //! What the tests share: a server in this process, the built binary, a TLS client that sends raw bytes,
 //! an upstream that writes down what it gets, and a certificate authority.
 //!
-//! Ports are chosen by the kernel, or where it does not choose any. Nothing here sleeps to wait for something: [`eventually`] polls, and
-//! [`within`] turns a hang into a failure with a name.
+//! Ports are chosen by the kernel, or from those that it gives to nobody. Nothing here sleeps to wait for something:
+//! [`eventually`] and [`until`] poll, and [`within`] turns a hang into a failure with a name.
 
 mod authority;
 mod binary;
@@ -87,12 +87,22 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
 
 /// Polls until `condition` holds, or panics with `what` after [`CAP`].
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    until(what, || std::future::ready(condition())).await;
+}
+
+/// The same for a condition that somebody has to be asked for.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     within(what, async {
-        while !condition() {
+        while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await;
+}
+
+/// Waits until a connect to this address is accepted.
+pub(crate) async fn listens(addr: std::net::SocketAddr) {
+    until("it listens", || async move { tokio::net::TcpStream::connect(addr).await.is_ok() }).await;
 }
 
 /// Makes a socket's close a reset (SO_LINGER of 0, socket(7)).
@@ -102,13 +112,9 @@ pub(crate) fn reset(stream: &tokio::net::TcpStream) {
 
 /// Waits until a connect to this address is refused.
 pub(crate) async fn refused(addr: std::net::SocketAddr) {
-    within("a refused connect", async {
-        loop {
-            match tokio::net::TcpStream::connect(addr).await {
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return,
-                _ => tokio::time::sleep(Duration::from_millis(5)).await,
-            }
-        }
+    until("a refused connect", || async move {
+        let refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
+        tokio::net::TcpStream::connect(addr).await.is_err_and(refused)
     })
     .await;
 }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use tokio::process::Command;
 use wssgate::admin;
 
-use super::{Binary, certificate_arguments, repository, within};
+use super::{Binary, certificate_arguments, repository, until, within};
 
 /// A running program that is looked at.
 pub(crate) struct Watched {
@@ -79,7 +79,11 @@ impl Samples {
     pub(crate) async fn of(admin: &str) -> Self {
         let asking = admin::client::Client::new(&admin.parse().unwrap()).unwrap();
         let answer = within("the metrics", asking.get("/metrics")).await.unwrap();
-        let text = String::from_utf8(answer.into()).unwrap();
+        Self::parse(std::str::from_utf8(&answer).unwrap())
+    }
+
+    /// Those of a text in the format of Prometheus.
+    pub(crate) fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let sample = |line: &str| {
             let (name, value) = line.rsplit_once(' ').unwrap();
@@ -88,14 +92,22 @@ impl Samples {
         Self(lines.map(sample).collect())
     }
 
+    /// Fails when a counter is less than it was before, or gone.
+    pub(crate) fn assert_risen_since(&self, Self(before): &Self) {
+        let is_counter = |name: &str| {
+            let family = name.split('{').next().unwrap();
+            ["_total", "_count", "_sum", "_bucket"].iter().any(|end| family.ends_with(end))
+        };
+        for (name, value) in before.iter().filter(|(name, _)| is_counter(name)) {
+            let now = self.0.get(name).unwrap_or_else(|| panic!("{name} is gone"));
+            assert!(now >= value, "{name} fell from {value} to {now}");
+        }
+    }
+
     /// Waits until a sum of those of a program, by its admin listener, is this.
     pub(crate) async fn until(admin: &str, name: &str, value: f64) {
-        within(&format!("{name} is {value}"), async {
-            while Self::of(admin).await.sum(name) != value {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-        })
-        .await;
+        let is_it = || async { Self::of(admin).await.sum(name) == value };
+        until(&format!("{name} is {value}"), is_it).await;
     }
 
     /// The sum of all that begin so: a family's, or some of its labels'.

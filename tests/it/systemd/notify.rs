@@ -8,19 +8,40 @@ use tokio::net::UnixDatagram;
 use crate::support::{Binary, Client, Upstream, certificate_arguments, echo, eventually, within};
 
 /// Systemd's end of the socket.
-struct Manager(UnixDatagram);
+struct Manager {
+    socket: UnixDatagram,
+    /// As `NOTIFY_SOCKET` has it.
+    name: String,
+    /// Where it lies, unless its name is abstract.
+    _folder: Option<tempfile::TempDir>,
+}
 
 impl Manager {
-    fn at(addr: &SocketAddr) -> Self {
-        let socket = StdUnixDatagram::bind_addr(addr).unwrap();
+    fn in_a_folder() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let name = path.to_str().unwrap().to_owned();
+        Self { socket: UnixDatagram::bind(path).unwrap(), name, _folder: Some(folder) }
+    }
+
+    fn by_an_abstract_name() -> Self {
+        let name = format!("wssgate-test-{}", std::process::id());
+        let addr = SocketAddr::from_abstract_name(&name).unwrap();
+        let socket = StdUnixDatagram::bind_addr(&addr).unwrap();
         socket.set_nonblocking(true).unwrap();
-        Self(UnixDatagram::from_std(socket).unwrap())
+        let socket = UnixDatagram::from_std(socket).unwrap();
+        Self { socket, name: format!("@{name}"), _folder: None }
+    }
+
+    /// What a service is told by its environment.
+    fn variable(&self) -> (&str, &str) {
+        ("NOTIFY_SOCKET", &self.name)
     }
 
     /// The next message's lines.
     async fn told(&self) -> Vec<String> {
         let mut buf = [0; 4096];
-        let length = within("a message to systemd", self.0.recv(&mut buf)).await.unwrap();
+        let length = within("a message to systemd", self.socket.recv(&mut buf)).await.unwrap();
         String::from_utf8_lossy(&buf[..length]).lines().map(str::to_owned).collect()
     }
 
@@ -48,9 +69,8 @@ fn monotonic_micros() -> f64 {
     uptime.split(' ').next().unwrap().parse::<f64>().unwrap() * 1e6
 }
 
-async fn tells_its_life(addr: &SocketAddr, name: &str) {
-    let manager = Manager::at(addr);
-    let binary = start(&[("NOTIFY_SOCKET", name)]).await;
+async fn tells_its_life(manager: Manager) {
+    let binary = start(&[manager.variable()]).await;
     assert_eq!(manager.told().await, ["READY=1", "STATUS=serving"]);
     let mut client = Client::connect(binary.listening().await).await;
     client.upgrade().await;
@@ -79,26 +99,18 @@ async fn tells_its_life(addr: &SocketAddr, name: &str) {
 
 #[tokio::test]
 async fn ready_reloading_and_stopping_are_told_in_order() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let addr = SocketAddr::from_pathname(&path).unwrap();
-    tells_its_life(&addr, path.to_str().unwrap()).await;
+    tells_its_life(Manager::in_a_folder()).await;
 }
 
 #[tokio::test]
 async fn an_abstract_socket_is_reached_from_within_the_sandbox() {
-    let name = format!("wssgate-test-{}", std::process::id());
-    let addr = SocketAddr::from_abstract_name(&name).unwrap();
-    tells_its_life(&addr, &format!("@{name}")).await;
+    tells_its_life(Manager::by_an_abstract_name()).await;
 }
 
 #[tokio::test]
 async fn the_watchdog_is_fed_until_the_end_of_the_drain() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
-    let notify = ("NOTIFY_SOCKET", path.to_str().unwrap());
-    let binary = start(&[notify, ("WATCHDOG_USEC", "100000")]).await;
+    let manager = Manager::in_a_folder();
+    let binary = start(&[manager.variable(), ("WATCHDOG_USEC", "100000")]).await;
     assert_eq!(manager.told_of_phase().await[0], "READY=1");
     let mut client = Client::connect(binary.listening().await).await;
     client.upgrade().await;
@@ -116,17 +128,14 @@ async fn the_watchdog_is_fed_until_the_end_of_the_drain() {
 
 #[tokio::test]
 async fn a_manager_that_does_not_read_stops_nobody() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
-    let notify = ("NOTIFY_SOCKET", path.to_str().unwrap());
+    let manager = Manager::in_a_folder();
     // Its queue is full in a moment.
-    let binary = start(&[notify, ("WATCHDOG_USEC", "1000")]).await;
+    let binary = start(&[manager.variable(), ("WATCHDOG_USEC", "1000")]).await;
     let addr = binary.listening().await;
     let sender = StdUnixDatagram::unbound().unwrap();
     sender.set_nonblocking(true).unwrap();
     eventually("the queue is full", || {
-        let sent = sender.send_to(b"", &path);
+        let sent = sender.send_to(b"", &manager.name);
         sent.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     })
     .await;
@@ -136,16 +145,13 @@ async fn a_manager_that_does_not_read_stops_nobody() {
     binary.signal("TERM").await;
     assert_eq!(binary.line("systemd cannot be told").await["level"], "WARN");
     assert_eq!(binary.ended().await.0, 0);
-    drop(manager);
 }
 
 #[tokio::test]
 async fn a_watchdog_of_another_process_is_not_fed() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
-    let notify = ("NOTIFY_SOCKET", path.to_str().unwrap());
-    let binary = start(&[notify, ("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")]).await;
+    let manager = Manager::in_a_folder();
+    let binary =
+        start(&[manager.variable(), ("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")]).await;
     assert_eq!(manager.told().await[0], "READY=1");
     binary.signal("TERM").await;
     assert_eq!(manager.told().await[0], "STOPPING=1");
